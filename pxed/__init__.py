@@ -1,0 +1,3 @@
+"""pxed: a PXE service point for Linux."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The agent: the program that runs inside the boot image. Standard library only."""

@@ -1,0 +1,1 @@
+"""The policy: who a client is and what it should do now, as pure functions."""

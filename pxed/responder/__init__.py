@@ -1,0 +1,1 @@
+"""The responder: ports 67 and 4011."""

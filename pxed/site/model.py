@@ -1,0 +1,235 @@
+"""The site in frozen dataclasses: computers, collections, boot images, task sequences, advertisements, records.
+
+Everything above this floor speaks of these; only `site/` itself knows that they come from a database. Times are aware
+datetimes in UTC. Identifiers are the database's integers; names are what people use and are unique within their kind,
+except those of advertisements.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Cpu(StrEnum):
+    """What a boot image is built for, in Debian's names."""
+
+    AMD64 = "amd64"
+    I386 = "i386"
+    ARM64 = "arm64"
+    ARMHF = "armhf"
+    RISCV64 = "riscv64"
+    LOONG64 = "loong64"
+
+
+@dataclass(frozen=True, slots=True)
+class Computer:
+    """A known machine. At least one of `macs` and `guid` is there."""
+
+    id: int
+    name: str
+    macs: tuple[str, ...]
+    guid: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A named set of computers."""
+
+    id: int
+    name: str
+    comment: str
+    members: int
+    """how many computers are in it"""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """One file of a boot image variant, kept under `images/<image id>/<cpu>/<name>` in the state directory."""
+
+    name: str
+    """its name in URLs and on disk: one path component"""
+    size: int
+    sha256: str
+    """64 lower-case hexadecimal digits"""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageVariant:
+    """What a boot image is on one processor architecture: a Linux kernel with its initial RAM disks."""
+
+    cpu: Cpu
+    kernel: ImageFile
+    initrds: tuple[ImageFile, ...]
+    command_line: str
+
+    @property
+    def files(self) -> tuple[ImageFile, ...]:
+        """All files in the order in which a boot loader fetches them."""
+        return (self.kernel, *self.initrds)
+
+
+@dataclass(frozen=True, slots=True)
+class BootImage:
+    """What a computer runs after the boot loader, one variant per architecture. Its files never change: a new build
+    under the same name gets a new id, so that a transfer never sees a mixture."""
+
+    id: int
+    name: str
+    variants: tuple[ImageVariant, ...]
+    created_at: datetime
+
+    def variant_for(self, cpus: tuple[Cpu, ...]) -> ImageVariant | None:
+        """The variant for the first of `cpus` that this image has."""
+        by_cpu = {variant.cpu: variant for variant in self.variants}
+        return next((by_cpu[cpu] for cpu in cpus if cpu in by_cpu), None)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSequence:
+    """An ordered document of steps, tied to one boot image by name."""
+
+    id: int
+    name: str
+    boot_image: str
+    document: str
+    """the steps as JSON, as `pxed.sequence.model` reads and writes it"""
+
+
+class Kind(StrEnum):
+    """How an advertisement reaches a computer."""
+
+    MANDATORY = "mandatory"
+    OPTIONAL = "optional"
+
+
+@dataclass(frozen=True, slots=True)
+class Advertisement:
+    """A task sequence, advertised to a collection."""
+
+    id: int
+    name: str
+    kind: Kind
+    sequence: str
+    """name of the task sequence"""
+    boot_image: str
+    """name of the boot image that the task sequence is tied to"""
+    collection_id: int
+    collection: str
+    """name of the collection"""
+    enabled: bool
+    start: datetime
+    """not offered before; for a mandatory one this is its assignment time"""
+    expires: datetime | None
+    created_at: datetime
+
+
+class RecordState(StrEnum):
+    """How far a try got, in this order."""
+
+    OFFERED = "offered"
+    LOADING = "loading"
+    BOOTING = "booting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PxeRecord:
+    """What one computer did with one advertisement: the latest try and how many there were.
+
+    `subject` is the computer's id as text, or, for an unknown computer that the site serves, its MAC address. A cleared
+    record is gone; the next one has a new id, so a message of an older boot finds nothing to change.
+    """
+
+    id: int
+    subject: str
+    advertisement_id: int
+    state: RecordState
+    tries: int
+    """tries begun so far, 1 for the first; also the number of the latest one"""
+    offered_at: datetime
+    """when the latest try began"""
+    changed_at: datetime
+    agent_boot: str
+    """the boot id of the running system that reported for this try; empty before"""
+    message: str
+    """the last word of the agent or of the service about this try"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A computer with what the decision needs of it."""
+
+    computer: Computer
+    collection_ids: frozenset[int]
+    records: tuple[PxeRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that the site knows of one client's identifiers."""
+
+    by_mac: Known | None
+    by_guid: tuple[Known, ...]
+    """computers with that GUID in either byte order: none or one, two if somebody entered both"""
+    unknown_records: tuple[PxeRecord, ...] = ()
+    """records kept under the MAC address itself"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The part of the site that is the same for every computer, read whole and kept until the site changes."""
+
+    change: int
+    """the change number of the site that this was read at"""
+    advertisements: tuple[Advertisement, ...] = ()
+    boot_images: dict[str, BootImage] = field(default_factory=dict)
+    """by name"""
+    sequences: dict[str, TaskSequence] = field(default_factory=dict)
+    """by name"""
+    collection_ids: dict[str, int] = field(default_factory=dict)
+    """by name"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A computer that was seen on the network and is not known."""
+
+    mac: str
+    guid: uuid.UUID | None
+    architecture: int
+    """option 93"""
+    interface: str
+    relay: str
+    """address of the relay agent, empty if none"""
+    first_seen: datetime
+    last_seen: datetime
+    count: int
+
+
+class EventKind(StrEnum):
+    """What a line of history is about."""
+
+    VERDICT = "verdict"
+    TRANSFER = "transfer"
+    STATE = "state"
+    CLEAR = "clear"
+    EDIT = "edit"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of history."""
+
+    id: int
+    at: datetime
+    kind: EventKind
+    subject: str
+    """as in PxeRecord; empty for events of the site"""
+    text: str
+    user: str
+    """who did it on the command line; empty for the service"""

@@ -1,0 +1,1 @@
+"""HTTP: boot scripts, boot images, the agent's messages, and the local control socket."""
