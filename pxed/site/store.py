@@ -1,8 +1,8 @@
 """What the rest of the program may ask of the site's database: two small interfaces.
 
-`Reader` is the boot path's view: read-only, indexed, never waiting for a writer. `Tx` is a transaction: what the command
-line and the service's writer thread do to the site, whole or not at all. `sql.py` implements both; `memory.py` ships a
-reader without a database for tests and simulations. Every method may raise StoreError.
+`Reader` is the boot path's view: read-only, indexed, never waiting for a writer. `Tx` is a transaction: what the
+command line and the service's writer thread do to the site, whole or not at all. `sql.py` implements both; `memory.py`
+ships a reader without a database for tests and simulations. Every method may raise StoreError.
 """
 
 from __future__ import annotations
