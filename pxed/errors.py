@@ -8,7 +8,7 @@
     |-- StoreError                the database cannot be used: missing, locked, newer, full (exit 74; busy: 75)
     |-- Unavailable               a port, interface or program that is needed is not there (exit 69)
     `-- NotPermitted              needs privileges that this process lacks (exit 77)
-    WireError                     bytes of a stranger that are no packet: dropped and counted, never shown to an operator
+    WireError                     a stranger's bytes that are no packet: dropped and counted, never shown to an operator
 
 A WireError is the stranger's fault and is debug at most; a PxedError is for the operator; anything else is our own bug
 and is loud. Exit codes are those of sysexits(3).
