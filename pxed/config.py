@@ -1,0 +1,282 @@
+"""The configuration: what `/etc/pxed/pxed.toml` may say, each key with its type, unit and default.
+
+The dataclasses are the schema. `load` reads a TOML file into them and reports every fault of the file at once; the rest
+of the program is handed a `Config` and reads neither files nor the environment. Every default is also shown in
+`config/pxed.toml`. Keys are named as in the file: `config.tftp.max_window` is `max_window` of `[tftp]`; only
+`[[interface]]`, which may come several times, is `config.interfaces`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
+
+DEFAULT_PATH = Path("/etc/pxed/pxed.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """An annotation: the value must also pass `function`, which returns it or raises ValueError in its own words.
+
+    It speaks pydantic's protocol for annotations, so that pydantic is imported by `load` alone.
+    """
+
+    function: Callable[[Any], Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """What pydantic shall do with a value so annotated: its own check of the type first, then ours."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(self.function, handler(source))
+
+
+def _between(low: float, high: float) -> Check:
+    def check(value: float) -> float:
+        if not low <= value <= high:  # said this way round, NaN is outside
+            raise ValueError(f"{value} is not between {low:g} and {high:g}")
+        return value
+
+    return Check(check)
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError(f"{str(path)!r} is not an absolute path such as '/srv/pxed'")
+    return path
+
+
+def _collection_or_ignore(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must be 'ignore' or the name of a collection")
+    return text
+
+
+def _distinct(interfaces: tuple[Interface, ...]) -> tuple[Interface, ...]:
+    if len(set(interfaces)) < len(interfaces):
+        twice = next(one for one in interfaces if interfaces.count(one) > 1)
+        raise ValueError(f"the interface {twice} is named twice")
+    return interfaces
+
+
+def _file_name(name: str) -> str:
+    if not name or "/" in name or "\\" in name or name in {".", ".."} or not name.isprintable():
+        raise ValueError(f"{name!r} is not a plain file name such as 'snponly.efi'")
+    return name
+
+
+def _mac_address(text: str) -> str:
+    digits = re.sub(r"[-:.]", "", text).lower()
+    if not re.fullmatch(r"[0-9a-f]{12}", digits):
+        raise ValueError(f"{text!r} is not a MAC address such as '52:54:00:12:34:56'")
+    return bytes.fromhex(digits).hex(":")
+
+
+def _interface_name(name: str) -> str:
+    # IFNAMSIZ is 16 with the closing NUL; the kernel's dev_valid_name refuses the rest
+    if not 0 < len(name.encode()) < 16 or re.search(r"[/:\s]", name) or name in {".", ".."}:
+        raise ValueError(f"{name!r} is not the name of a network interface such as 'eth0'")
+    return name
+
+
+def _database_url(url: str) -> str:
+    if not re.fullmatch(r"sqlite:///.+", url):
+        raise ValueError("not the URL of an SQLite file such as 'sqlite:///pxed.db'")
+    return url
+
+
+Port = Annotated[int, _between(1, 65535)]
+AbsolutePath = Annotated[Path, Check(_absolute)]
+FileName = Annotated[str, Check(_file_name)]
+LoaderKey = Literal["bios", "uefi-i386", "uefi-amd64", "uefi-arm64", "uefi-armhf", "uefi-riscv64", "uefi-loong64"]
+
+DEFAULT_LOADERS: dict[LoaderKey, tuple[str, ...]] = {
+    "bios": ("undionly.kpxe",),
+    "uefi-i386": ("snponly-i386.efi", "ipxe-i386.efi"),
+    "uefi-amd64": ("snponly.efi", "ipxe-amd64.efi", "ipxe.efi"),
+    "uefi-arm64": ("snponly-arm64.efi", "ipxe-arm64.efi"),
+    "uefi-armhf": ("snponly-arm32.efi", "ipxe-arm32.efi"),
+    "uefi-riscv64": ("snponly-riscv64.efi", "ipxe-riscv64.efi"),
+    "uefi-loong64": ("snponly-loong64.efi", "ipxe-loong64.efi"),
+}
+
+
+class Section:
+    """A table of the file: keys that it does not know are faults."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Section):
+    """`[service]`: the service point as a whole."""
+
+    enabled: bool = True
+    """false: nobody is answered; the service runs on and the site can be worked on"""
+    state_dir: AbsolutePath = Path("/var/lib/pxed")
+    """absolute path of all that is kept: database, key, boot images, boot loaders"""
+    run_dir: AbsolutePath = Path("/run/pxed")
+    """absolute path of the control socket's directory"""
+    user: str = ""
+    """user to become when the ports are bound, if started as root; empty: stay who we are"""
+
+
+@dataclass(frozen=True, slots=True)
+class Interface(Section):
+    """`[[interface]]`: one network interface that is served, by name or by its own MAC address."""
+
+    name: Annotated[str, Check(_interface_name)] | None = None
+    """as the kernel calls it"""
+    mac: Annotated[str, Check(_mac_address)] | None = None
+    """for machines on which names move; lower-case pairs with colons"""
+
+    def __post_init__(self) -> None:
+        """ValueError unless exactly one of the two is given."""
+        if (self.name is None) == (self.mac is None):
+            raise ValueError("needs either name or mac, and not both")
+
+    def __str__(self) -> str:
+        """The interface as messages call it."""
+        return self.name or f"with MAC address {self.mac}"
+
+
+@dataclass(frozen=True, slots=True)
+class Responder(Section):
+    """`[responder]`: who is answered on ports 67 and 4011, and how."""
+
+    listen_dhcp: bool = True
+    """false: port 4011 only, beside a DHCP server on the same host"""
+    delay_seconds: Annotated[float, _between(0, 60)] = 0.0
+    """wait this long before an answer on port 67, so that another PXE server may come first; default 0"""
+    unknown_computers: Annotated[str, Check(_collection_or_ignore)] = "ignore"
+    """"ignore", or the name of the collection as whose members they are served"""
+    nothing_to_do: Literal["abort", "silent"] = "abort"
+    """a known computer without a task: told to go on to its disk, or not answered"""
+    consume: Literal["offered", "booting", "succeeded"] = "booting"
+    """the state from which on a mandatory advertisement counts as run"""
+    attempts: Annotated[int, _between(1, 1000)] = 3
+    """tries of a mandatory advertisement before that state is reached; default 3"""
+    prompt_seconds: Annotated[float, _between(1, 3600)] = 10.0
+    """how long a computer waits for F12; default 10"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tftp(Section):
+    """`[tftp]`: the file server for firmware."""
+
+    port: Port = 69
+    """UDP; firmware asks nowhere else"""
+    workers: Annotated[int, _between(0, 64)] = 0
+    """processes; 0: one a core, at most 4"""
+    public_dir: Path = Path("tftp")
+    """directory readable by anyone, for boot loaders; relative to state_dir"""
+    loader_dirs: tuple[AbsolutePath, ...] = (Path("/usr/lib/ipxe"),)
+    """where boot loaders that are not in public_dir are looked for, in this order"""
+    max_block_size: Annotated[int, _between(512, 65464)] = 1468
+    """bytes, RFC 2348; a route with a smaller MTU lowers it further"""
+    max_window: Annotated[int, _between(1, 65535)] = 64
+    """blocks in flight, RFC 7440"""
+    max_transfers: Annotated[int, _between(1, 100_000)] = 2000
+    """at the same time, in all workers together"""
+    max_transfers_per_client: Annotated[int, _between(1, 10_000)] = 16
+    """at the same time, of one address"""
+    timeout_seconds: Annotated[float, _between(0.05, 255)] = 1.0
+    """wait for an acknowledgement before the first repetition, unless the client asks for another; default 1"""
+    retries: Annotated[int, _between(1, 100)] = 6
+    """repetitions of one block before a transfer is given up"""
+
+    def __post_init__(self) -> None:
+        """ValueError if a client may have more transfers than there are."""
+        if self.max_transfers_per_client > self.max_transfers:
+            raise ValueError("max_transfers_per_client is greater than max_transfers")
+
+
+@dataclass(frozen=True, slots=True)
+class Http(Section):
+    """`[http]`: boot scripts, boot images, the agent's requests."""
+
+    port: Port = 8067
+    """TCP"""
+
+
+@dataclass(frozen=True, slots=True)
+class Database(Section):
+    """`[database]`: where the site is kept."""
+
+    url: Annotated[str, Check(_database_url)] = "sqlite:///pxed.db"
+    """as SQLAlchemy reads it; a relative file is relative to state_dir"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens(Section):
+    """`[tokens]`: the grants in file names."""
+
+    grant_minutes: Annotated[float, _between(1, 10080)] = 240.0
+    """how long a computer may fetch its boot image and report, from the verdict on; default 240"""
+
+
+@dataclass(frozen=True, slots=True)
+class Log(Section):
+    """`[log]`: what the service says."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """the least severe message that is written"""
+    format: Literal["text", "json"] = "text"
+    """how, on standard error"""
+
+
+@dataclass(frozen=True, slots=True)
+class Config(Section):
+    """The whole configuration."""
+
+    service: Service = field(default_factory=Service)
+    interfaces: Annotated[tuple[Interface, ...], Check(_distinct)] = ()
+    """one or more in every file; nothing is answered elsewhere"""
+    responder: Responder = field(default_factory=Responder)
+    tftp: Tftp = field(default_factory=Tftp)
+    http: Http = field(default_factory=Http)
+    database: Database = field(default_factory=Database)
+    loaders: dict[LoaderKey, tuple[FileName, ...]] = field(default_factory=lambda: dict(DEFAULT_LOADERS))
+    """`[loaders]`: boot loader files by kind of firmware, the best first; the first that exists is used"""
+    tokens: Tokens = field(default_factory=Tokens)
+    log: Log = field(default_factory=Log)
+
+    @property
+    def database_url(self) -> str:
+        """`database.url` with its file made absolute."""
+        return "sqlite:///" + str(self.service.state_dir / self.database.url.removeprefix("sqlite:///"))
+
+    @property
+    def key_file(self) -> Path:
+        """The key that seals tokens."""
+        return self.service.state_dir / "key"
+
+    @property
+    def public_dir(self) -> Path:
+        """The directory of public files, absolute."""
+        return Path(os.path.normpath(self.service.state_dir / self.tftp.public_dir))
+
+    @property
+    def images_dir(self) -> Path:
+        """The directory of boot images, absolute."""
+        return self.service.state_dir / "images"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the running service answers the command line."""
+        return self.service.run_dir / "control.sock"
+
+
+def load(path: Path) -> Config:
+    """The configuration in the TOML file `path`; ConfigError lists every fault of the file."""
+    from pxed.config_file import read
+
+    return read(path)
