@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from pxed.site.identifiers import parse_mac
+
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
@@ -59,7 +61,7 @@ def _collection_or_ignore(text: str) -> str:
     return text
 
 
-def _distinct(interfaces: tuple[Interface, ...]) -> tuple[Interface, ...]:
+def _distinct(interfaces: tuple[InterfaceConfig, ...]) -> tuple[InterfaceConfig, ...]:
     if len(set(interfaces)) < len(interfaces):
         twice = next(one for one in interfaces if interfaces.count(one) > 1)
         raise ValueError(f"the interface {twice} is named twice")
@@ -70,13 +72,6 @@ def _file_name(name: str) -> str:
     if not name or "/" in name or "\\" in name or name in {".", ".."} or not name.isprintable():
         raise ValueError(f"{name!r} is not a plain file name such as 'snponly.efi'")
     return name
-
-
-def _mac_address(text: str) -> str:
-    digits = re.sub(r"[-:.]", "", text).lower()
-    if not re.fullmatch(r"[0-9a-f]{12}", digits):
-        raise ValueError(f"{text!r} is not a MAC address such as '52:54:00:12:34:56'")
-    return bytes.fromhex(digits).hex(":")
 
 
 def _interface_name(name: str) -> str:
@@ -130,12 +125,12 @@ class Service(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Interface(Section):
+class InterfaceConfig(Section):
     """`[[interface]]`: one network interface that is served, by name or by its own MAC address."""
 
     name: Annotated[str, Check(_interface_name)] | None = None
     """as the kernel calls it"""
-    mac: Annotated[str, Check(_mac_address)] | None = None
+    mac: Annotated[str, Check(parse_mac)] | None = None
     """for machines on which names move; lower-case pairs with colons"""
 
     def __post_init__(self) -> None:
@@ -219,8 +214,8 @@ class Database(Section):
 class Tokens(Section):
     """`[tokens]`: the grants in file names."""
 
-    grant_minutes: Annotated[float, _between(1, 10080)] = 240.0
-    """how long a computer may fetch its boot image and report, from the verdict on; default 240"""
+    grant_minutes: Annotated[int, _between(1, 10080)] = 240
+    """how long a computer may fetch its boot image and report, from the verdict on"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +233,7 @@ class Config(Section):
     """The whole configuration."""
 
     service: Service = field(default_factory=Service)
-    interfaces: Annotated[tuple[Interface, ...], Check(_distinct)] = ()
+    interfaces: Annotated[tuple[InterfaceConfig, ...], Check(_distinct)] = ()
     """one or more in every file; nothing is answered elsewhere"""
     responder: Responder = field(default_factory=Responder)
     tftp: Tftp = field(default_factory=Tftp)
@@ -277,6 +272,6 @@ class Config(Section):
 
 def load(path: Path) -> Config:
     """The configuration in the TOML file `path`; ConfigError lists every fault of the file."""
-    from pxed.config_file import read
+    from pxed.config_schema import read
 
     return read(path)

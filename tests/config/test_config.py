@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pxed.config import Config, Interface, Tftp, load
+from pxed.config import Config, InterfaceConfig, Tftp, load
 from pxed.errors import ConfigError
 
 SAMPLE = Path(__file__).parents[2] / "config" / "pxed.toml"
@@ -33,7 +33,7 @@ def faults_of(path: Path, text: str) -> dict[str, str]:
 
 def test_the_sample_uncommented_is_the_defaults(tmp_path: Path) -> None:
     text = re.sub(r"(?m)^#(?=\S)", "", SAMPLE.read_text())
-    assert load(write(tmp_path, text)) == replace(Config(), interfaces=(Interface(name="eth0"),))
+    assert load(write(tmp_path, text)) == replace(Config(), interfaces=(InterfaceConfig(name="eth0"),))
 
 
 def test_the_sample_shows_every_key() -> None:
@@ -48,7 +48,7 @@ def test_the_sample_as_it_is_lacks_only_the_interface(tmp_path: Path) -> None:
 
 def test_one_interface_is_enough(tmp_path: Path) -> None:
     config = load(write(tmp_path, ONE_INTERFACE))
-    assert config == replace(Config(), interfaces=(Interface(name="eth0"),))
+    assert config == replace(Config(), interfaces=(InterfaceConfig(name="eth0"),))
 
 
 def test_values_are_taken_over(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_values_are_taken_over(tmp_path: Path) -> None:
     bios = ["mine.kpxe", "undionly.kpxe"]
     """
     config = load(write(tmp_path, text))
-    assert config.interfaces == (Interface(name="eth0"), Interface(mac="52:54:00:12:34:ab"))
+    assert config.interfaces == (InterfaceConfig(name="eth0"), InterfaceConfig(mac="52:54:00:12:34:ab"))
     assert (config.responder.delay_seconds, config.responder.prompt_seconds) == (0.5, 3.0)
     assert config.responder.unknown_computers == "Guests"
     assert config.public_dir == Path("/srv/tftp")
@@ -132,7 +132,7 @@ def test_paths_are_below_the_state_directory(tmp_path: Path) -> None:
         ("[loaders]\nbios = ['../key']", "loaders.bios #1", "'../key' is not a plain file name"),
         ("[loaders]\nbios = ['a', '']", "loaders.bios #2", "'' is not a plain file name"),
         ("[loaders]\nbios = ['a\\u000a']", "loaders.bios #1", "is not a plain file name"),
-        ("[tokens]\ngrant_minutes = 0", "tokens.grant_minutes", "0.0 is not between 1 and 10080"),
+        ("[tokens]\ngrant_minutes = 0", "tokens.grant_minutes", "0 is not between 1 and 10080"),
         ("[log]\nlevel = 'loud'", "log.level", "is not 'debug', 'info', 'warning' or 'error'"),
         ("[[interface]]", "interface #2", "needs either name or mac"),
         ("[[interface]]\nname = 'a'\nmac = '525400123456'", "interface #2", "needs either name or mac"),
@@ -209,7 +209,7 @@ def test_a_configuration_does_not_change() -> None:
 
 def test_an_impossible_section_cannot_be_made_by_hand_either() -> None:
     with pytest.raises(ValueError, match="either name or mac"):
-        Interface()
+        InterfaceConfig()
     with pytest.raises(ValueError, match="max_transfers_per_client"):
         Tftp(max_transfers=1)
 

@@ -1,4 +1,4 @@
-"""From a TOML file to a `Config`, or to all its faults in words for the person who wrote it."""
+"""The schema at work: from a TOML file to a `Config`, or to all its faults in words for the person who wrote it."""
 
 from __future__ import annotations
 
