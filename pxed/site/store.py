@@ -44,6 +44,10 @@ class Reader(Protocol):
         """One PXE record by its id; None if it was cleared."""
         ...
 
+    def name_of(self, subject: str) -> str:
+        """The name of the computer that a record's subject means; the subject itself for an unknown one."""
+        ...
+
 
 class Tx(Protocol):
     """One transaction on the site. Edits raise the change number and leave an EDIT event with the user's name."""

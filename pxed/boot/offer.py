@@ -1,0 +1,233 @@
+"""What a verdict looks like on ports 67 and 4011: the shape of the reply, chosen by firmware from a table.
+
+A shape is data with its reason. The first that fits client, firmware and verdict is used, on both ports alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from ipaddress import IPv4Address
+
+from pxed.errors import WireError
+from pxed.policy.facts import Client, Facts
+from pxed.policy.verdict import Abort, Boot, Ignore, Verdict
+from pxed.wire.architecture import Architecture, Firmware
+from pxed.wire.dhcp import BOOTREPLY, BROADCAST_FLAG, MessageType, Option, Packet
+from pxed.wire.ipxe import Settings
+from pxed.wire.pxe import DiscoveryControl, MenuItem, MenuPrompt, VendorOptions
+
+_UNSPECIFIED = IPv4Address(0)
+_HEADER_NAME_BYTES = 127
+"""What the header field `file` holds besides its NUL; a longer name goes into option 67 alone."""
+
+
+class BootFile(Enum):
+    """Which name the reply carries."""
+
+    NONE = auto()
+    LOADER = auto()
+    """the boot loader's file name, for TFTP"""
+    LOADER_URL = auto()
+    """the boot loader's URL"""
+    SCRIPT = auto()
+    """the URL of this computer's boot script"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One form of reply."""
+
+    name: str
+    clients: frozenset[Client]
+    firmware: frozenset[Firmware]
+    verdicts: tuple[type[Verdict], ...]
+    boot_file: BootFile
+    vendor_information: bytes | None
+    """value of option 43"""
+    etherboot: bytes | None
+    """value of option 175"""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What of ours stands in a reply."""
+
+    server: IPv4Address
+    """our address that the client can reach"""
+    loader: str
+    """file name of the boot loader for this client's architecture; empty if there is none"""
+    loader_url: str
+    """the same as a URL"""
+    script_url: str
+    """URL of this computer's boot script"""
+
+
+_LOCAL_BOOT = 0
+"""the boot server type that means the next boot device (PXE 2.1 section 2.4)"""
+_ANY_FIRMWARE = frozenset(Firmware)
+_ALL_PXE = frozenset({Client.PXE})
+
+SHAPES: tuple[Shape, ...] = (
+    Shape(
+        "ipxe-script",
+        frozenset({Client.IPXE}),
+        _ANY_FIRMWARE,
+        (Boot, Abort),
+        BootFile.SCRIPT,
+        None,
+        Settings(priority=1).encode(),
+        "iPXE gets its script and never a boot loader again; priority 1 makes our file name win over one that the DHCP "
+        "server hands to everybody (iPXE core/settings.c: at equal priority the DHCP block comes first)",
+    ),
+    Shape(
+        "http-loader",
+        frozenset({Client.HTTP}),
+        _ANY_FIRMWARE,
+        (Boot, Abort),
+        BootFile.LOADER_URL,
+        None,
+        None,
+        "UEFI HTTP boot takes a URL whose host is an address and knows neither option 43 nor port 4011 "
+        "(EDK2 HttpBootDhcp4.c); with nothing to do the loader's script says so",
+    ),
+    Shape(
+        "local-boot-menu",
+        _ALL_PXE,
+        _ANY_FIRMWARE,
+        (Abort,),
+        BootFile.NONE,
+        VendorOptions(
+            control=DiscoveryControl.NO_BROADCAST | DiscoveryControl.NO_MULTICAST,
+            menu=(MenuItem(_LOCAL_BOOT, b"Local boot"),),
+            prompt=MenuPrompt(0, b"Local boot"),
+        ).encode(),
+        None,
+        "a menu whose first item is local boot, chosen at once: the firmware goes on to the next boot device without "
+        "loading anything (PXE 2.1 section 3.1; EDK2 PxeBcBoot.c PxeBcDiscoverBootFile: type 0 aborts)",
+    ),
+    Shape(
+        "boot-from-offer",
+        _ALL_PXE,
+        frozenset({Firmware.BIOS}),
+        (Boot,),
+        BootFile.LOADER,
+        VendorOptions(control=DiscoveryControl.BOOT_FILE).encode(),
+        None,
+        "BIOS ROMs boot straight from an offer with option 43.6 bit 3 and a file name (PXE 2.1 table 2-1)",
+    ),
+    Shape(
+        "boot-server",
+        _ALL_PXE,
+        _ANY_FIRMWARE,
+        (Boot,),
+        BootFile.LOADER,
+        None,
+        None,
+        "without option 43 EDK2 asks port 4011 and takes the file name from that reply (PxeBcDhcp4.c, ProxyBinl); some "
+        "firmware ignores offers with the bypass bit, and all that is known accepts this form",
+    ),
+)
+
+
+def loader_key(architecture: Architecture) -> str:
+    """The kind of boot loader for firmware of `architecture`, as `[loaders]` names it; empty if there is none."""
+    if architecture.firmware is Firmware.BIOS:
+        return "bios"
+    if architecture.firmware is Firmware.UEFI and architecture.cpus:
+        return f"uefi-{architecture.cpus[0]}"
+    return ""
+
+
+def shape_for(facts: Facts, verdict: Verdict) -> Shape | None:
+    """The shape of the reply to `facts`; None for silence."""
+    if isinstance(verdict, Ignore):
+        return None
+    return next(
+        (
+            shape
+            for shape in SHAPES
+            if facts.client in shape.clients
+            and facts.architecture.firmware in shape.firmware
+            and isinstance(verdict, shape.verdicts)
+        ),
+        None,
+    )
+
+
+def needs_loader(shape: Shape) -> bool:
+    """True if the reply names a boot loader, which then has to exist."""
+    return shape.boot_file in {BootFile.LOADER, BootFile.LOADER_URL}
+
+
+def reply(request: Packet, shape: Shape, terms: Terms, *, at_4011: bool) -> Packet:
+    """The OFFER (port 67) or ACK (port 4011) to `request`: never an address, always server, class and GUID.
+
+    An OFFER answers a DISCOVER with ciaddr cleared, since some clients set it wrongly, and with the broadcast flag
+    unless a relay agent delivers it, since a client without an address can hear nothing else (RFC 2131 section 4.1).
+    """
+    name = _boot_file(shape, terms)
+    relayed = request.giaddr != _UNSPECIFIED
+    return Packet(
+        BOOTREPLY,
+        htype=request.htype,
+        hlen=request.hlen,
+        xid=request.xid,
+        flags=request.flags if relayed or at_4011 else request.flags | BROADCAST_FLAG,
+        ciaddr=request.ciaddr if at_4011 else _UNSPECIFIED,
+        siaddr=terms.server,
+        giaddr=request.giaddr,
+        chaddr=request.chaddr,
+        file=name if len(name) <= _HEADER_NAME_BYTES else b"",
+        options=_options(request, shape, terms, name, MessageType.ACK if at_4011 else MessageType.OFFER),
+    )
+
+
+def _boot_file(shape: Shape, terms: Terms) -> bytes:
+    match shape.boot_file:
+        case BootFile.LOADER:
+            return terms.loader.encode("ascii")
+        case BootFile.LOADER_URL:
+            return terms.loader_url.encode("ascii")
+        case BootFile.SCRIPT:
+            return terms.script_url.encode("ascii")
+        case BootFile.NONE:
+            return b""
+
+
+def _options(request: Packet, shape: Shape, terms: Terms, name: bytes, message_type: MessageType) -> dict[int, bytes]:
+    """In an order that suits all: option 67 ends with a NUL and is followed by another option (EDK2 writes a NUL behind
+    a value that has none, PxeBcDhcp4.c; older ROMs read the end mark along)."""
+    options: dict[int, bytes] = {
+        Option.DHCP_MESSAGE_TYPE: bytes((message_type,)),
+        Option.SERVER_IDENTIFIER: terms.server.packed,
+    }
+    if name:
+        options[Option.BOOTFILE_NAME] = name + b"\0"
+    http = Client.HTTP in shape.clients
+    options[Option.VENDOR_CLASS_IDENTIFIER] = (Client.HTTP if http else Client.PXE).value.encode("ascii")
+    guid = request.options.get(Option.CLIENT_MACHINE_IDENTIFIER)
+    if guid is not None:
+        options[Option.CLIENT_MACHINE_IDENTIFIER] = guid
+    vendor_information = _vendor_information(request, shape)
+    if vendor_information is not None:
+        options[Option.VENDOR_SPECIFIC_INFORMATION] = vendor_information
+    if shape.etherboot is not None:
+        options[Option.ETHERBOOT] = shape.etherboot
+    relay = request.options.get(Option.RELAY_AGENT_INFORMATION)
+    if relay is not None:
+        options[Option.RELAY_AGENT_INFORMATION] = relay
+    return options
+
+
+def _vendor_information(request: Packet, shape: Shape) -> bytes | None:
+    """Option 43 of the reply: the shape's, or the boot item that a Boot Server Discover asked for, returned unchanged
+    (PXE 2.1 section 2.2.3; iPXE pxebs compares it)."""
+    if shape.vendor_information is not None:
+        return shape.vendor_information
+    try:
+        item = VendorOptions.decode(request.options.get(Option.VENDOR_SPECIFIC_INFORMATION, b"")).item
+    except WireError:
+        return None
+    return VendorOptions(item=item).encode() if item is not None else None

@@ -1,0 +1,159 @@
+"""Boot scripts for iPXE, rendered from a fresh verdict.
+
+iPXE splits a line at white space, expands `${...}` in every word, and takes the words `||`, `&&` and `;` and any word
+that starts with `#` as its own (core/exec.c); a backslash at the end of a line continues it (image/script.c). So text
+that people wrote goes through one of two filters: `shown` makes it harmless for the screen, `exact` passes it on
+unchanged or refuses it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import jinja2
+
+from pxed.policy.verdict import Boot, Choice, Verdict
+from pxed.site.model import ImageVariant
+
+F12 = "0x197e"
+"""iPXE's key code of F12, ESC [24~ (include/ipxe/keys.h; builds after v1.21.1 map it to their wider codes)."""
+
+_OWN_WORDS = {"||": "|", "&&": "&", ";": ","}
+_SHOWN_BYTES = 120
+
+
+class ScriptValueError(ValueError):
+    """A value that cannot stand in a boot script as it is; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """What the boot loader fetches once the choice is made, and what it tells the kernel."""
+
+    title: str
+    """what is booted, for the screen"""
+    variant: ImageVariant
+    base_url: str
+    """URL of the files, without a slash at its end: http://192.0.2.1:8067/b/<token>"""
+    parameters: tuple[str, ...]
+    """kernel parameters besides those of the boot image"""
+
+
+def render_prompt(verdict: Boot, computer: str, urls: tuple[str, ...], prompt_seconds: float) -> str:
+    """The F12 prompt of an optional verdict; behind it the one choice or a menu. `urls[i]` starts `choices[i]`."""
+    items = [(choice.advertisement, url) for choice, url in zip(verdict.choices, urls, strict=True)]
+    return _template("prompt").render(
+        computer=computer,
+        items=items,
+        milliseconds=round(prompt_seconds * 1000),
+        key=F12,
+        seconds=f"{prompt_seconds:g}",
+    )
+
+
+def render_boot(loading: Loading, computer: str) -> str:
+    """Fetches the boot image and starts it. ScriptValueError if its command line cannot be passed on."""
+    return _template("boot").render(
+        title=loading.title,
+        computer=computer,
+        variant=loading.variant,
+        base_url=loading.base_url,
+        parameters=" ".join(loading.parameters),
+    )
+
+
+def render_exit(reason: str) -> str:
+    """On to the next boot device, with the reason on the screen.
+
+    `exit 1` makes EFI's boot manager go on to the next entry (interface/efi/efiprefix.c); BIOS builds ignore the value.
+    """
+    return _template("exit").render(reason=reason)
+
+
+def title_of(choice: Choice) -> str:
+    """How an advertisement is called on the screen."""
+    return choice.advertisement.name
+
+
+def reason_of(verdict: Verdict) -> str:
+    """Why the computer goes on to its next boot device, for the screen."""
+    return verdict.reason
+
+
+def shown(value: object) -> str:
+    """`value` as text for the screen that is nothing but text to iPXE: printable ASCII, no word with a meaning."""
+    text = re.sub(r"[^\x20-\x7e]", "?", str(value))[:_SHOWN_BYTES].replace("${", "$ {")
+    words = (_OWN_WORDS.get(word, word) for word in text.split(" "))
+    return " ".join("'" + word if word.startswith("#") else word for word in words).rstrip("\\") or "-"
+
+
+def exact(value: object) -> str:
+    """`value` unchanged; ScriptValueError if iPXE would read anything in it but words."""
+    text = str(value)
+    if not re.fullmatch(r"[\x20-\x7e]*", text):
+        raise ScriptValueError(f"{text!r} holds characters other than printable ASCII")
+    if "${" in text:
+        raise ScriptValueError(f"{text!r} holds '${{', which a boot loader would expand")
+    for word in text.split():
+        if word in _OWN_WORDS or word.startswith("#"):
+            raise ScriptValueError(f"{text!r} holds the word {word!r}, which a boot loader would take as its own")
+    if text.endswith("\\"):
+        raise ScriptValueError(f"{text!r} ends with a backslash, which would continue its line")
+    return text
+
+
+_TEMPLATES = {
+    "boot": """\
+#!ipxe
+echo pxed: {{ computer | shown }} boots {{ title | shown }}
+kernel --name {{ variant.kernel.name | exact }} {{ base_url | exact }}/{{ variant.kernel.name | exact }}\
+{% for initrd in variant.initrds %} initrd={{ initrd.name | exact }}{% endfor %}\
+ {{ variant.command_line | exact }} {{ parameters | exact }} || goto failed
+{% for initrd in variant.initrds -%}
+initrd --name {{ initrd.name | exact }} {{ base_url | exact }}/{{ initrd.name | exact }} || goto failed
+{% endfor -%}
+boot ||
+:failed
+echo pxed: the boot image did not start, on to the next boot device
+sleep 3
+exit 1
+""",
+    "prompt": """\
+#!ipxe
+echo pxed: {{ computer | shown }}
+prompt --key {{ key }} --timeout {{ milliseconds }} pxed: press F12 within {{ seconds }} s to boot \
+{{ items[0][0].name | shown if items | length == 1 else "from the network" }} && goto chosen || goto local
+:chosen
+{% if items | length == 1 -%}
+chain --replace {{ items[0][1] | exact }} || goto local
+{% else -%}
+menu pxed: {{ computer | shown }}
+{% for advertisement, url in items -%}
+item {{ url | exact }} {{ advertisement.name | shown }}
+{% endfor -%}
+item --gap --
+item local Start from the local disk
+choose target || goto local
+iseq ${target} local && goto local || chain --replace ${target} || goto local
+{% endif -%}
+:local
+echo pxed: on to the next boot device
+exit 1
+""",
+    "exit": """\
+#!ipxe
+echo pxed: {{ reason | shown }}
+exit 1
+""",
+}
+
+
+@cache
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(  # noqa: S701 - no HTML: every value goes through `shown` or `exact`
+        loader=jinja2.DictLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
+    environment.filters.update(shown=shown, exact=exact)
+    return environment.get_template(name)

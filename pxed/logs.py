@@ -1,0 +1,87 @@
+"""How the service logs: one line an event, with fixed keys, as text or as JSON, with priorities for the journal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+KEYS = ("mac", "guid", "iface", "arch", "stage", "computer", "advertisement", "rule")
+"""The keys that a line may carry besides its text, in this order."""
+
+_PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+
+
+class TextFormatter(logging.Formatter):
+    """`pxed.verdict: boot: ... mac=... rule=...`, with a time unless the journal adds one."""
+
+    def __init__(self, *, journal: bool) -> None:
+        super().__init__()
+        self._journal = journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line; a traceback of our own bug follows on lines of its own."""
+        text = f"{_letters(record.name)}: {_one_line(record.getMessage())}"
+        fields = "".join(f" {key}={_quoted(value)}" for key, value in _fields(record).items())
+        if record.exc_info:
+            fields += "\n" + self.formatException(record.exc_info)
+        if not self._journal:
+            moment = datetime.fromtimestamp(record.created).astimezone()
+            return f"{moment:%Y-%m-%d %H:%M:%S}.{int(record.msecs):03d} {record.levelname:7} {text}{fields}"
+        return "\n".join(f"<{_priority(record.levelno)}>{line}" for line in (text + fields).splitlines())
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message and the fixed keys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The object, with `exception` for our own bugs."""
+        moment = datetime.fromtimestamp(record.created, UTC)
+        entry = {
+            "time": moment.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def configure(level: str, log_format: str, environment: Mapping[str, str]) -> None:
+    """Sends all logs to standard error in `log_format` (text, json) from `level` on; may be called again."""
+    handler = logging.StreamHandler(sys.stderr)
+    if log_format == "json":
+        handler.setFormatter(JsonFormatter())
+    else:
+        handler.setFormatter(TextFormatter(journal="JOURNAL_STREAM" in environment))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("pxed").setLevel(level.upper())
+
+
+def _fields(record: logging.LogRecord) -> dict[str, str]:
+    values = ((key, getattr(record, key, None)) for key in KEYS)
+    return {key: str(value) for key, value in values if value is not None and value != ""}
+
+
+def _quoted(value: str) -> str:
+    clean = _one_line(value)
+    return json.dumps(clean, ensure_ascii=False) if " " in clean or '"' in clean or not clean else clean
+
+
+def _one_line(text: str) -> str:
+    """`text` without characters that would break the line or paint the terminal: strangers' words end up here."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def _letters(name: str) -> str:
+    return name.removeprefix("pxed.")
+
+
+def _priority(level: int) -> int:
+    return next((priority for threshold, priority in _PRIORITIES if level >= threshold), 7)

@@ -1,0 +1,210 @@
+"""The decision: numbered rules, asked in order, the first that ends it makes the verdict.
+
+Every rule is a function of the `Case` that returns a verdict to end the decision or None to go on, and leaves a finding
+either way. The rule's name is the function's, with dashes. Nothing here reads a clock, a socket or a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pxed.config import Config
+from pxed.policy.facts import Client, Facts
+from pxed.policy.identify import Identity, Standing, identify
+from pxed.policy.record import is_spent, is_under_way
+from pxed.policy.verdict import Abort, Boot, Choice, Finding, Ignore, Verdict
+from pxed.site.model import Advertisement, Cpu, Evidence, Kind, Plan, RecordState
+
+
+@dataclass(slots=True)
+class Case:
+    """One decision while it is made: what is asked about, and what the rules found so far."""
+
+    facts: Facts
+    evidence: Evidence
+    plan: Plan
+    config: Config
+    now: datetime
+    trail: list[Finding] = field(default_factory=list)
+    identity: Identity | None = None
+    collection_ids: frozenset[int] = frozenset()
+    candidates: tuple[Choice, ...] = ()
+    """newest first"""
+
+    @property
+    def known_identity(self) -> Identity:
+        """The identity, for the rules after `identity`."""
+        assert self.identity is not None  # noqa: S101 - the order of RULES guarantees it
+        return self.identity
+
+
+Rule = Callable[[Case], "str | Verdict"]
+"""A rule returns its finding as text to go on, or the verdict that ends the decision."""
+
+
+def decide(facts: Facts, evidence: Evidence, plan: Plan, config: Config, now: datetime) -> Verdict:
+    """What the client of `facts` shall do now, by what the site knows (`evidence`, `plan`) and `config` says."""
+    case = Case(facts, evidence, plan, config, now)
+    for rule in RULES:
+        outcome = rule(case)
+        if isinstance(outcome, Verdict):
+            return outcome
+        case.trail.append(Finding(name_of(rule), outcome))
+    raise AssertionError("the last rule ends every decision")
+
+
+def name_of(rule: Rule) -> str:
+    """The rule's name in logs and trails: `unknown-support` for `unknown_support`."""
+    return rule.__name__.replace("_", "-")
+
+
+def service_enabled(case: Case) -> str | Verdict:
+    """1. The service point is switched on."""
+    if case.config.service.enabled:
+        return "the service point is switched on"
+    return _ignore(case, service_enabled, "the service point is switched off: service.enabled = false")
+
+
+def pxe_client(case: Case) -> str | Verdict:
+    """2. The packet is a network boot request."""
+    if case.facts.client is Client.OTHER:
+        return _ignore(case, pxe_client, "an ordinary DHCP client, no network boot request")
+    return f"a network boot request: {case.facts.client}, {case.facts.architecture.name}"
+
+
+def delay(case: Case) -> str | Verdict:
+    """4. The configured delay has passed for this client, so that another PXE server could answer first.
+
+    By our own clock since the first packet of this boot: `secs` is no clock (iPXE keeps flags in it, dhcp.c
+    dhcp_create_request). Port 4011 is never delayed, since EDK2's first try there may end within a second.
+    """
+    seconds = case.config.responder.delay_seconds
+    if case.facts.waited >= seconds:
+        return f"the delay of {seconds:g} s has passed or does not apply"
+    left = seconds - case.facts.waited
+    text = f"waits {left:.1f} s more of {seconds:g} s, for another PXE server to answer first"
+    return _ignore(case, delay, text, retry_after=left)
+
+
+def identity(case: Case) -> str | Verdict:
+    """5. Known, unknown or conflict."""
+    case.identity = identify(case.facts, case.evidence)
+    case.collection_ids = case.identity.collection_ids
+    return case.identity.text
+
+
+def unknown_support(case: Case) -> str | Verdict:
+    """6. Unknown computers are served only if a collection is set for them."""
+    if case.known_identity.standing is not Standing.UNKNOWN:
+        return "not needed"
+    setting = case.config.responder.unknown_computers
+    if setting == "ignore":
+        return _ignore(case, unknown_support, 'unknown computers are ignored: responder.unknown_computers = "ignore"')
+    collection_id = case.plan.collection_ids.get(setting)
+    if collection_id is None:
+        return _ignore(case, unknown_support, f"responder.unknown_computers names collection {setting!r}: none such")
+    case.collection_ids = frozenset({collection_id})
+    return f"treated as a member of collection {setting!r}"
+
+
+def candidates(case: Case) -> str | Verdict:
+    """7. Advertisements that reach this computer now and whose boot image its processor can run."""
+    chosen: list[Choice] = []
+    passed_over: list[str] = []
+    for advertisement in sorted(case.plan.advertisements, key=_newest_first):
+        if advertisement.collection_id not in case.collection_ids:
+            continue
+        choice = _choice(case, advertisement)
+        if isinstance(choice, Choice):
+            chosen.append(choice)
+        else:
+            passed_over.append(f"{advertisement.name!r} ({choice})")
+    case.candidates = tuple(chosen)
+    names = ", ".join(repr(choice.advertisement.name) for choice in chosen) or "none"
+    return f"advertised: {names}" + (f"; passed over: {', '.join(passed_over)}" if passed_over else "")
+
+
+def mandatory(case: Case) -> str | Verdict:
+    """8. The newest mandatory advertisement, if it has not run.
+
+    Only the newest counts: an older one that never ran is superseded and does not wipe what the newer installed.
+    """
+    newest = next((choice for choice in case.candidates if choice.advertisement.kind is Kind.MANDATORY), None)
+    if newest is None:
+        return "no mandatory advertisement"
+    name = repr(newest.advertisement.name)
+    who = case.known_identity
+    if who.standing is Standing.CONFLICT:
+        return f"{name} is held back: the identity is in conflict"
+    record = who.record_of(newest.advertisement.id)
+    settings = case.config.responder
+    if record is None:
+        text = f"{name} has not run yet"
+    elif is_under_way(record, case.facts.stage, case.now):
+        text = f"{name}: try {record.tries} of {settings.attempts} is under way"
+    elif not is_spent(record, RecordState(settings.consume), settings.attempts):
+        text = f"{name}: try {record.tries} ended as {record.state}; try {record.tries + 1} of {settings.attempts}"
+    elif record.tries >= settings.attempts and record.state in {RecordState.OFFERED, RecordState.LOADING}:
+        return f"{name}: all {record.tries} tries ended before it started; clear-last allows it again"
+    else:
+        return f"{name} has run (try {record.tries}: {record.state}); clear-last allows it again"
+    return Boot(_trail(case, mandatory, text), case.identity, choices=(newest,), mandatory=True)
+
+
+def optional(case: Case) -> str | Verdict:
+    """10. The optional ones: one behind F12, several as a menu behind F12."""
+    chosen = tuple(choice for choice in case.candidates if choice.advertisement.kind is Kind.OPTIONAL)
+    if not chosen:
+        return "no optional advertisement"
+    names = ", ".join(repr(choice.advertisement.name) for choice in chosen)
+    return Boot(_trail(case, optional, f"F12 offers {names}"), case.identity, choices=chosen)
+
+
+def nothing(case: Case) -> str | Verdict:
+    """11. Known, but nothing to do."""
+    if case.config.responder.nothing_to_do == "silent":
+        return _ignore(case, nothing, 'nothing to do, and then silence: responder.nothing_to_do = "silent"')
+    return Abort(_trail(case, nothing, "nothing to do: on to the next boot device"), case.identity)
+
+
+RULES: tuple[Rule, ...] = (
+    service_enabled,
+    pxe_client,
+    delay,
+    identity,
+    unknown_support,
+    candidates,
+    mandatory,
+    optional,
+    nothing,
+)
+
+
+def _trail(case: Case, rule: Rule, text: str) -> tuple[Finding, ...]:
+    return (*case.trail, Finding(name_of(rule), text))
+
+
+def _ignore(case: Case, rule: Rule, text: str, retry_after: float | None = None) -> Ignore:
+    return Ignore(_trail(case, rule, text), case.identity, retry_after)
+
+
+def _newest_first(advertisement: Advertisement) -> tuple[float, int]:
+    return (-advertisement.start.timestamp(), -advertisement.id)
+
+
+def _choice(case: Case, advertisement: Advertisement) -> Choice | str:
+    """The choice that `advertisement` is for this client now, or why it is none."""
+    if not advertisement.enabled:
+        return "disabled"
+    if advertisement.start > case.now:
+        return f"starts {advertisement.start:%Y-%m-%d %H:%M} UTC"
+    if advertisement.expires is not None and advertisement.expires <= case.now:
+        return f"expired {advertisement.expires:%Y-%m-%d %H:%M} UTC"
+    image = case.plan.boot_images.get(advertisement.boot_image)
+    cpus = tuple(Cpu(cpu) for cpu in case.facts.architecture.cpus)
+    variant = image.variant_for(cpus) if image else None
+    if image is None or variant is None:
+        return f"boot image {advertisement.boot_image!r} has no variant for {case.facts.architecture.name}"
+    return Choice(advertisement, image.id, variant)

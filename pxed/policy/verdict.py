@@ -1,0 +1,67 @@
+"""Verdicts: the outcome of a decision, each with the trail of rules that led to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pxed.policy.identify import Identity
+from pxed.site.model import Advertisement, ImageVariant
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule asked and found."""
+
+    rule: str
+    """the rule's stable name, such as `unknown-support`"""
+    text: str
+    """what it found, as a sentence for people"""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An advertisement that the computer gets, with what it boots for it."""
+
+    advertisement: Advertisement
+    image_id: int
+    variant: ImageVariant
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Base of the outcomes. `trail` is never empty; its last finding ended the decision."""
+
+    trail: tuple[Finding, ...]
+    identity: Identity | None
+    """who it is; None if the decision ended before that was asked"""
+
+    @property
+    def rule(self) -> str:
+        """Name of the rule that made this verdict."""
+        return self.trail[-1].rule
+
+    @property
+    def reason(self) -> str:
+        """What that rule found."""
+        return self.trail[-1].text
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore(Verdict):
+    """Silence."""
+
+    retry_after: float | None = None
+    """seconds after which the same packet would get another verdict (only from the rule `delay`)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Abort(Verdict):
+    """Known, and nothing to do: go on to the next boot device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boot(Verdict):
+    """Boot one of `choices`: without a question if `mandatory` (then there is one), else if a person presses F12."""
+
+    choices: tuple[Choice, ...] = ()
+    mandatory: bool = False

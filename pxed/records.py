@@ -1,0 +1,174 @@
+"""Keeps the PXE records while computers boot: every change is one transaction in the writer's queue.
+
+Two kinds of change exist. What may be late (offers, history, sightings, "boot image fetched") is queued and forgotten.
+What must be durable before anything follows (the claim behind a boot script, the agent's reports) is awaited: no script
+with a grant and no task sequence leaves before its state is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pxed.boot.token import Grant
+from pxed.config import Config
+from pxed.policy import record as machine
+from pxed.policy.facts import Stage
+from pxed.site.model import Advertisement, EventKind, Kind, PxeRecord, RecordState, Sighting
+from pxed.site.store import Tx
+from pxed.site.writer import Writer
+
+log = logging.getLogger("pxed.record")
+
+_TRACKED_GRANTS = 4096
+"""Grants whose fetched files are remembered; the oldest go first (their `booting` is then told by the agent)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the agent says about its try."""
+
+    state: RecordState | None
+    """RUNNING, SUCCEEDED or FAILED; None for a word about a step"""
+    boot: str
+    """the boot id of the running system"""
+    text: str
+
+
+class Records:
+    """The service's hand on the PXE records; `config` may be exchanged while it runs."""
+
+    def __init__(self, writer: Writer, config: Config, clock: Callable[[], datetime]) -> None:
+        self.config = config
+        self._writer = writer
+        self._clock = clock
+        self._fetched: OrderedDict[tuple[int, int], set[str]] = OrderedDict()
+
+    def saw(self, sighting: Sighting) -> None:
+        """An unknown computer was seen."""
+        self._writer.submit_droppable(lambda tx: tx.saw(sighting))
+
+    def note_verdict(self, subject: str, text: str, now: datetime) -> None:
+        """A line of history."""
+        self._writer.submit_droppable(lambda tx: tx.add_event(now, EventKind.VERDICT, subject, text))
+
+    def note_transfer(self, grant: Grant, text: str) -> None:
+        """A line of history about a file that was fetched with a grant."""
+        now = self._clock()
+
+        def job(tx: Tx) -> None:
+            record = tx.record(grant.record_id)
+            if record is not None:
+                tx.add_event(now, EventKind.TRANSFER, record.subject, text)
+
+        self._writer.submit_droppable(job)
+
+    def offered(self, subject: str, advertisement: Advertisement, stage: Stage, now: datetime) -> None:
+        """A mandatory verdict was given: its try begins, unless it is under way already."""
+
+        def job(tx: Tx) -> None:
+            before = _find(tx, subject, advertisement.id)
+            after = self._offer(before, subject, advertisement, stage, now)
+            if after is not None and after is not before:
+                _save(tx, after, now, advertisement.name)
+
+        self._writer.submit(job).add_done_callback(_report_failure)
+
+    async def claim(self, subject: str, advertisement: Advertisement) -> PxeRecord | None:
+        """The try for which a boot script may now be handed out, durable; None if the advertisement is spent meanwhile.
+
+        StoreError if it cannot be made durable.
+        """
+        now = self._clock()
+
+        def job(tx: Tx) -> PxeRecord | None:
+            before = _find(tx, subject, advertisement.id)
+            offered = self._offer(before, subject, advertisement, Stage.SCRIPT, now)
+            if offered is None or offered.state is RecordState.LOADING:
+                return offered
+            loading = machine.advance(offered, RecordState.LOADING, offered.tries, now)
+            return _save(tx, loading, now, advertisement.name) if loading else None
+
+        return await asyncio.wrap_future(self._writer.submit(job))
+
+    def fetched(self, grant: Grant, name: str, wanted: frozenset[str]) -> None:
+        """A file of the grant's boot image was sent whole; once all of `wanted` were, the try is `booting`."""
+        key = (grant.record_id, grant.try_number)
+        names = self._fetched.setdefault(key, set())
+        names.add(name)
+        if len(self._fetched) > _TRACKED_GRANTS:
+            self._fetched.popitem(last=False)
+        if not wanted <= names:
+            return
+        del self._fetched[key]
+        now = self._clock()
+
+        def job(tx: Tx) -> None:
+            record = tx.record(grant.record_id)
+            booting = record and machine.advance(record, RecordState.BOOTING, grant.try_number, now)
+            if booting:
+                _save(tx, booting, now)
+
+        self._writer.submit(job).add_done_callback(_report_failure)
+
+    async def report(self, grant: Grant, report: Report) -> PxeRecord | None:
+        """The agent's word, durable on return; None if its try is not the one that counts (cleared, older, another).
+
+        A repeated report is taken as the first one was.
+        """
+        now = self._clock()
+
+        def job(tx: Tx) -> PxeRecord | None:
+            record = tx.record(grant.record_id)
+            if record is None or record.tries != grant.try_number:
+                return None
+            if report.state is None:
+                if record.state is not RecordState.RUNNING or record.agent_boot != report.boot:
+                    return None
+                after = replace(record, changed_at=now, message=report.text)
+                if record.message != report.text:
+                    tx.add_event(now, EventKind.STATE, record.subject, report.text)
+                    tx.save_record(after)
+                return after
+            if record.state is report.state and record.agent_boot == report.boot:
+                return record
+            next_record = machine.advance(
+                record, report.state, grant.try_number, now, agent_boot=report.boot, message=report.text
+            )
+            return _save(tx, next_record, now) if next_record else None
+
+        return await asyncio.wrap_future(self._writer.submit(job))
+
+    def _offer(
+        self, before: PxeRecord | None, subject: str, advertisement: Advertisement, stage: Stage, now: datetime
+    ) -> PxeRecord | None:
+        """The try under way or a new one; None if a mandatory advertisement is spent."""
+        settings = self.config.responder
+        if before is not None and not machine.is_under_way(before, stage, now):
+            spent = machine.is_spent(before, RecordState(settings.consume), settings.attempts)
+            if advertisement.kind is Kind.MANDATORY and spent:
+                return None
+        return machine.offer(before, subject, advertisement.id, stage, now)
+
+
+def _find(tx: Tx, subject: str, advertisement_id: int) -> PxeRecord | None:
+    return next((record for record in tx.records(subject) if record.advertisement_id == advertisement_id), None)
+
+
+def _save(tx: Tx, record: PxeRecord, now: datetime, advertisement: str = "") -> PxeRecord:
+    saved = tx.save_record(record)
+    about = f"{advertisement!r}, " if advertisement else ""
+    words = f": {saved.message}" if saved.message else ""
+    tx.add_event(now, EventKind.STATE, saved.subject, f"{about}try {saved.tries}: {saved.state}{words}")
+    return saved
+
+
+def _report_failure(future: Future[None]) -> None:
+    error = future.exception()
+    if error is not None:
+        log.error("a state could not be written: %s", error)

@@ -1,0 +1,71 @@
+"""The state directory: what must be in it before anything is served, made if it is missing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from pxed.boot.token import KEY_BYTES
+from pxed.config import Config
+from pxed.errors import NotPermitted, PxedError
+
+
+def prepare(config: Config, owner: tuple[int, int] | None) -> None:
+    """Makes the directories of `config` that are missing; `owner` (user and group id) gets what is made.
+
+    NotPermitted or PxedError with one sentence if that cannot be done.
+    """
+    for path, mode in (
+        (config.service.state_dir, 0o750),
+        (config.images_dir, 0o750),
+        (config.public_dir, 0o755),
+        (config.service.run_dir, 0o755),
+    ):
+        try:
+            if not path.is_dir():
+                path.mkdir(mode=mode, parents=True)
+                if owner is not None:
+                    os.chown(path, *owner)
+        except PermissionError:
+            raise NotPermitted(f"directory {path} cannot be made: permission denied") from None
+        except OSError as error:
+            raise PxedError(f"directory {path} cannot be made: {error.strerror}") from None
+
+
+def load_key(config: Config, owner: tuple[int, int] | None = None) -> bytes:
+    """The key that seals tokens, made on the first start. PxedError with one sentence if it cannot be had."""
+    path = config.key_file
+    try:
+        try:
+            key = path.read_bytes()
+        except FileNotFoundError:
+            key = _make_key(path, owner)
+    except PermissionError:
+        raise NotPermitted(f"key {path} cannot be read: permission denied") from None
+    except OSError as error:
+        raise PxedError(f"key {path} cannot be read or made: {error.strerror}") from None
+    if len(key) != KEY_BYTES:
+        raise PxedError(f"key {path} has {len(key)} bytes, not {KEY_BYTES}; remove it, and a new one is made")
+    return key
+
+
+def _make_key(path: Path, owner: tuple[int, int] | None) -> bytes:
+    """Whole or not at all: two processes that start at once end with the same key."""
+    key = secrets.token_bytes(KEY_BYTES)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, key)
+        os.fsync(descriptor)
+        if owner is not None:
+            os.fchown(descriptor, *owner)
+    finally:
+        os.close(descriptor)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        key = path.read_bytes()
+    finally:
+        draft.unlink()
+    return key

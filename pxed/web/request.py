@@ -1,0 +1,38 @@
+"""Where a request arrived: the address of ours that the client can reach, taken from the connection itself.
+
+The Host header is the client's word and is not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+InterfaceOf = Callable[[str], str]
+"""Name of the interface that has an address; empty if none has."""
+
+INTERFACE_OF = web.AppKey("INTERFACE_OF", InterfaceOf)  # type: ignore[type-abstract]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One connection, seen from the server."""
+
+    base_url: str
+    """http://<our address>:<port>"""
+    interface: str
+    peer: str
+    """the client's address and port"""
+
+
+def origin_of(request: web.Request) -> Origin:
+    """The connection of `request`."""
+    transport = request.transport
+    if transport is None:
+        raise web.HTTPRequestTimeout
+    address, port = transport.get_extra_info("sockname")[:2]
+    peer_address, peer_port = transport.get_extra_info("peername")[:2]
+    interface = request.app[INTERFACE_OF](address)
+    return Origin(f"http://{address}:{port}", interface, f"{peer_address}:{peer_port}")
