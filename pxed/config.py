@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
 
-DEFAULT_PATH = Path("/etc/pxed/pxed.toml")
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -74,6 +72,12 @@ def _file_name(name: str) -> str:
     return name
 
 
+def _kind_of_firmware(key: str) -> str:
+    if key not in DEFAULT_LOADERS:
+        raise ValueError(f"{key!r} is not one of {', '.join(DEFAULT_LOADERS)}")
+    return key
+
+
 def _interface_name(name: str) -> str:
     # IFNAMSIZ is 16 with the closing NUL; the kernel's dev_valid_name refuses the rest
     if not 0 < len(name.encode()) < 16 or re.search(r"[/:\s]", name) or name in {".", ".."}:
@@ -82,24 +86,23 @@ def _interface_name(name: str) -> str:
 
 
 def _database_url(url: str) -> str:
-    if not re.fullmatch(r"sqlite:///.+", url):
-        raise ValueError("not the URL of an SQLite file such as 'sqlite:///pxed.db'")
+    if not re.fullmatch(r"sqlite:///.+|postgresql(\+psycopg)?://.+", url):
+        raise ValueError("not the URL of a database such as 'sqlite:///pxed.db' or 'postgresql+psycopg://host/pxed'")
     return url
 
 
 Port = Annotated[int, _between(1, 65535)]
 AbsolutePath = Annotated[Path, Check(_absolute)]
 FileName = Annotated[str, Check(_file_name)]
-LoaderKey = Literal["bios", "uefi-i386", "uefi-amd64", "uefi-arm64", "uefi-armhf", "uefi-riscv64", "uefi-loong64"]
 
-DEFAULT_LOADERS: dict[LoaderKey, tuple[str, ...]] = {
+DEFAULT_LOADERS: dict[str, tuple[str, ...]] = {
     "bios": ("undionly.kpxe",),
-    "uefi-i386": ("snponly-i386.efi", "ipxe-i386.efi"),
+    "uefi-i386": ("ipxe-i386.efi",),
     "uefi-amd64": ("snponly.efi", "ipxe-amd64.efi", "ipxe.efi"),
-    "uefi-arm64": ("snponly-arm64.efi", "ipxe-arm64.efi"),
-    "uefi-armhf": ("snponly-arm32.efi", "ipxe-arm32.efi"),
-    "uefi-riscv64": ("snponly-riscv64.efi", "ipxe-riscv64.efi"),
-    "uefi-loong64": ("snponly-loong64.efi", "ipxe-loong64.efi"),
+    "uefi-arm64": ("ipxe-arm64.efi",),
+    "uefi-armhf": ("ipxe-armhf.efi",),
+    "uefi-riscv64": ("ipxe-riscv64.efi",),
+    "uefi-loong64": ("ipxe-loong64.efi",),
 }
 
 
@@ -239,15 +242,12 @@ class Config(Section):
     tftp: Tftp = field(default_factory=Tftp)
     http: Http = field(default_factory=Http)
     database: Database = field(default_factory=Database)
-    loaders: dict[LoaderKey, tuple[FileName, ...]] = field(default_factory=lambda: dict(DEFAULT_LOADERS))
+    loaders: dict[Annotated[str, Check(_kind_of_firmware)], tuple[FileName, ...]] = field(
+        default_factory=lambda: dict(DEFAULT_LOADERS)
+    )
     """`[loaders]`: boot loader files by kind of firmware, the best first; the first that exists is used"""
     tokens: Tokens = field(default_factory=Tokens)
     log: Log = field(default_factory=Log)
-
-    @property
-    def database_url(self) -> str:
-        """`database.url` with its file made absolute."""
-        return "sqlite:///" + str(self.service.state_dir / self.database.url.removeprefix("sqlite:///"))
 
     @property
     def key_file(self) -> Path:

@@ -8,11 +8,11 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from pxed.config import DEFAULT_LOADERS, Config, LoaderKey
+from pxed.config import DEFAULT_LOADERS, Config
 from pxed.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _hint(path: list[str]) -> str:
 def _keys(table: str) -> list[str]:
     """The keys of a table of the file; of the file itself for the empty name."""
     if table == "loaders":
-        return list(get_args(LoaderKey))
+        return list(DEFAULT_LOADERS)
     if not table:
         return [_SWAPPED.get(field.name, field.name) for field in fields(Config)]
     if table in {"interface", "interfaces"}:

@@ -77,14 +77,13 @@ def test_values_are_taken_over(tmp_path: Path) -> None:
     assert config.responder.unknown_computers == "Guests"
     assert config.public_dir == Path("/srv/tftp")
     assert config.tftp.loader_dirs == ()
-    assert config.database_url == "sqlite:////srv/db/site.db"
+    assert config.database.url == "sqlite:////srv/db/site.db"
     assert config.loaders["bios"] == ("mine.kpxe", "undionly.kpxe")
     assert config.loaders["uefi-amd64"] == Config().loaders["uefi-amd64"]
 
 
 def test_paths_are_below_the_state_directory(tmp_path: Path) -> None:
     config = load(write(tmp_path, ONE_INTERFACE + '[service]\nstate_dir = "/srv/pxed"\nrun_dir = "/run/x"\n'))
-    assert config.database_url == "sqlite:////srv/pxed/pxed.db"
     assert config.key_file == Path("/srv/pxed/key")
     assert config.public_dir == Path("/srv/pxed/tftp")
     assert config.images_dir == Path("/srv/pxed/images")

@@ -1,0 +1,123 @@
+"""From what a person typed to the thing that is meant, or one sentence that says why not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from pxed.errors import NotFound, UsageError
+from pxed.site.identifiers import parse_guid, parse_mac
+
+if TYPE_CHECKING:
+    from pxed.site.model import Advertisement, BootImage, Collection, Computer, TaskSequence
+    from pxed.site.store import Tx
+
+
+class MacType(click.ParamType[str]):
+    """A MAC address in any common notation."""
+
+    name = "mac"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The address in our notation."""
+        try:
+            return parse_mac(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class GuidType(click.ParamType[UUID]):
+    """An SMBIOS GUID with or without dashes and braces."""
+
+    name = "guid"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> UUID:
+        """The GUID."""
+        try:
+            return value if isinstance(value, UUID) else parse_guid(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class TimeType(click.ParamType[datetime]):
+    """A date and time of day; in the local time zone unless it names another."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment, with its time zone."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value.strip())
+            if len(value.strip()) <= len("2026-12-24"):
+                raise ValueError("no time of day")
+            return moment.astimezone()
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a time such as '2026-12-24 18:30' or '2026-12-24T17:30:00Z'", param, ctx)
+
+
+def find_computer(tx: Tx, key: str) -> Computer:
+    """By name, MAC address or GUID; NotFound."""
+    computer = tx.find_computer(key)
+    if computer is None:
+        raise NotFound(f"no computer has the name, MAC address or GUID {key}")
+    return computer
+
+
+def find_subject(tx: Tx, key: str) -> tuple[str, str]:
+    """What records and history of a computer are kept under, and its name; of an unknown one both are its MAC address.
+
+    NotFound if `key` is neither a known computer nor a MAC address.
+    """
+    computer = tx.find_computer(key)
+    if computer is not None:
+        return str(computer.id), computer.name
+    try:
+        mac = parse_mac(key)
+    except ValueError:
+        raise NotFound(f"no computer has the name, MAC address or GUID {key}") from None
+    return mac, mac
+
+
+def find_collection(tx: Tx, name: str) -> Collection:
+    """By name; NotFound."""
+    collection = tx.find_collection(name)
+    if collection is None:
+        raise NotFound(f"there is no collection {name}")
+    return collection
+
+
+def find_boot_image(tx: Tx, name: str) -> BootImage:
+    """By name; NotFound."""
+    for image in tx.boot_images():
+        if image.name == name:
+            return image
+    raise NotFound(f"there is no boot image {name}")
+
+
+def find_sequence(tx: Tx, name: str) -> TaskSequence:
+    """By name; NotFound."""
+    for sequence in tx.sequences():
+        if sequence.name == name:
+            return sequence
+    raise NotFound(f"there is no task sequence {name}")
+
+
+def find_advertisement(tx: Tx, key: str) -> Advertisement:
+    """By id, or by a name that only one has; NotFound, UsageError with the ids if several have it.
+
+    A name wins over an id, since a name may be a number.
+    """
+    everything = tx.advertisements()
+    named = [each for each in everything if each.name == key]
+    if len(named) > 1:
+        listing = ", ".join(f"{each.id} (to {each.collection})" for each in named)
+        raise UsageError(f"several advertisements are called {key}; use one of the ids {listing}")
+    found = named or [each for each in everything if str(each.id) == key]
+    if not found:
+        raise NotFound(f"no advertisement has the name or id {key}")
+    return found[0]

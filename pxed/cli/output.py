@@ -1,0 +1,110 @@
+"""What verbs print. Data goes to stdout: a table for people on a terminal, aligned plain text in a pipe, JSON if asked
+for. Messages go to stderr.
+
+A row is a mapping with everything there is; JSON has it whole, a table has the columns that it names. Much of it was
+said by strangers on the network or by running systems, so nothing that could steer a terminal is printed as it came.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+Row = Mapping[str, Any]
+
+
+def print_rows(rows: Iterable[Row], columns: Mapping[str, str], *, as_json: bool, empty: str) -> None:
+    """A listing: `columns` maps keys of a row to headings; `empty` is the message if there are no rows."""
+    if as_json:
+        _print_json_list(rows)
+        return
+    lines = [[cell(row[key]) for key in columns] for row in rows]
+    if not lines:
+        say(empty)
+    elif sys.stdout.isatty():
+        _print_rich_table(list(columns.values()), lines)
+    else:
+        _print_aligned([[heading.upper() for heading in columns.values()], *lines])
+
+
+def print_fields(fields: Row, *, as_json: bool) -> None:
+    """One thing, a line a field; what is empty is left out of the text."""
+    if as_json:
+        click.echo(json.dumps(fields, default=_json_value, indent=2))
+    else:
+        _print_aligned([[f"{key.replace('_', ' ')}:", cell(value)] for key, value in fields.items() if cell(value)])
+
+
+def say(text: str) -> None:
+    """A message to the person, on stderr."""
+    click.echo(printable(text), err=True)
+
+
+def cell(value: object) -> str:
+    """One value as text: times in the local time zone, lists with commas, nothing that steers a terminal."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
+        case list() | tuple():
+            return ", ".join(cell(each) for each in value)
+        case _:
+            return printable(str(value))
+
+
+def printable(text: str) -> str:
+    r"""`text` with what is not printable written as an escape: '\x1b[2J' for the sequence that clears a screen."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+
+
+def _json_value(value: object) -> object:
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        case uuid.UUID() | Path():
+            return str(value)
+        case set() | frozenset():
+            return sorted(value)
+        case _:
+            raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def _print_json_list(rows: Iterable[Row]) -> None:
+    """An array, an object a line: written as it is read, since a site may have a million computers."""
+    before = "["
+    for row in rows:
+        click.echo(f"{before}\n  {json.dumps(row, default=_json_value)}", nl=False)
+        before = ","
+    click.echo("[]" if before == "[" else "\n]")
+
+
+def _print_aligned(lines: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+def _print_rich_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for line in lines:
+        table.add_row(*map(Text, line))  # Text: square brackets in a value are no markup
+    Console().print(table)

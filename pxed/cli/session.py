@@ -1,0 +1,99 @@
+"""One run of the command line: its options, its configuration, its way to the database."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pxed.errors import NotPermitted, PxedError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from pxed.config import Config
+    from pxed.site.store import Tx
+
+
+@dataclass
+class Session:
+    """What every verb is given, by `click.pass_obj`."""
+
+    config_path: Path | None = None
+    """from --config; without it PXED_CONFIG, without that /etc/pxed/pxed.toml"""
+    as_json: bool = False
+    """--json was given, before or after the verb"""
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration; ConfigError with all its faults."""
+        from pxed.config import load
+
+        return load(self.config_file)
+
+    @property
+    def config_file(self) -> Path:
+        """The file that is the configuration."""
+        return self.config_path or Path(os.environ.get("PXED_CONFIG") or "/etc/pxed/pxed.toml")
+
+    @contextmanager
+    def reading(self) -> Iterator[Tx]:
+        """The site for reading only, as it is at one moment; StoreError if it cannot be read.
+
+        No one who writes is waited for, and a database that does not exist is not made.
+        """
+        from pxed.site.sql import Link, SqlTx
+
+        link = Link(self._open(create=False))
+        try:
+            with link.snapshot():
+                yield SqlTx(link, user_name(), datetime.now(UTC))
+        finally:
+            link.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[Tx]:
+        """A transaction: all that is done in the block, or nothing if it raises. StoreError if it cannot be had."""
+        from pxed.site.sql import transaction
+
+        with transaction(self._open(create=True), user_name(), datetime.now(UTC)) as tx:
+            yield tx
+
+    def _open(self, *, create: bool) -> Engine:
+        from pxed.site.database import open_database
+
+        state_dir = self.config.service.state_dir
+        if create:
+            _make_state_dir(state_dir, self.config.service.user)
+        return open_database(self.config.database.url, state_dir, create=create)
+
+
+def _make_state_dir(path: Path, user: str) -> None:
+    """Makes the state directory if it is missing; of root's making, it belongs to the service's user."""
+    try:
+        owner = pwd.getpwnam(user) if user and os.geteuid() == 0 else None
+        if not path.is_dir():
+            path.mkdir(mode=0o750, parents=True)
+            if owner is not None:
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+    except PermissionError:
+        raise NotPermitted(f"the state directory {path} cannot be made: permission denied") from None
+    except KeyError:
+        raise PxedError(f"the state directory {path} cannot be given to {user}: there is no such user") from None
+    except OSError as error:
+        raise PxedError(f"the state directory {path} cannot be made: {error.strerror}") from None
+
+
+def user_name() -> str:
+    """Who gives the command, for the history: behind sudo, the person and not root."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user id without an entry in the user database
+        return str(os.getuid())
