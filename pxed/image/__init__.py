@@ -1,1 +1,1 @@
-"""Builds boot images."""
+"""Builds boot images from Debian packages and keeps the files of all boot images."""
