@@ -1,14 +1,15 @@
 """What the rest of the program may ask of the site's database: two small interfaces.
 
 `Reader` is the boot path's view: read-only, indexed, never waiting for a writer. `Tx` is a transaction: what the
-command line and the service's writer thread do to the site, whole or not at all. `sql.py` implements both; `memory.py`
-ships a reader without a database for tests and simulations. Every method may raise StoreError.
+command line and the service's writer thread do to the site, whole or not at all. `sql/` implements both on a
+database; `memory.py` ships both without one, for tests and simulations. Every method may raise StoreError; what a
+person typed and cannot be (a name with a control character, a computer without any identifier) is a UsageError.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -57,20 +58,27 @@ class Tx(Protocol):
         """Adds the computer, or overwrites the one it is: that of the same name, else of the same GUID, else of a MAC.
 
         Refused if its identifiers belong to two different computers. Records kept under one of its MAC addresses
-        become its own; sightings of its identifiers end.
+        become its own (of two for one advertisement the one that changed last); sightings of its identifiers end.
+        Nothing is written if nothing is different.
         """
         ...
 
     def remove_computer(self, computer_id: int) -> None:
-        """Removes a computer with its memberships and records."""
+        """Removes a computer with its memberships and records. NotFound."""
         ...
 
     def find_computer(self, key: str) -> Computer | None:
         """By name, MAC address or GUID, in any notation, the GUID in either byte order."""
         ...
 
-    def computers(self, collection_id: int | None = None) -> Iterable[Computer]:
-        """All, or those of a collection, by name."""
+    def same_computers(
+        self, names: Sequence[str], macs: Sequence[str], guids: Sequence[uuid.UUID]
+    ) -> Sequence[Computer]:
+        """Every computer that has one of these, in no order; any number may be asked for."""
+        ...
+
+    def computers(self, collection_id: int | None = None) -> Iterator[Computer]:
+        """All, or those of a collection, by name; read as one iterates, so the first of a million come at once."""
         ...
 
     # collections
@@ -91,24 +99,32 @@ class Tx(Protocol):
         ...
 
     def add_member(self, collection_id: int, computer_id: int) -> bool:
-        """False if it was a member already."""
+        """False if it was a member already. NotFound if either does not exist."""
         ...
 
     def remove_member(self, collection_id: int, computer_id: int) -> bool:
-        """False if it was no member."""
+        """False if it was no member. NotFound if either does not exist."""
         ...
 
     # boot images and task sequences
     def add_boot_image(self, name: str) -> BootImage:
-        """A new revision of boot image `name` without variants yet; an older one of that name is replaced at once."""
+        """A new revision of boot image `name` without variants yet; an older one of that name is retired."""
         ...
 
     def add_variant(self, image_id: int, variant: ImageVariant) -> None:
-        """Adds (or replaces) the variant of one architecture."""
+        """Adds (or replaces) the variant of one architecture. NotFound if the revision is not current."""
         ...
 
     def remove_boot_image(self, name: str) -> BootImage:
-        """NotFound; Refused while a task sequence uses it."""
+        """Retires it. NotFound; Refused while a task sequence uses it."""
+        ...
+
+    def retired_boot_images(self, before: datetime) -> Sequence[BootImage]:
+        """Revisions that were replaced or removed before an instant: their files may go when no token names them."""
+        ...
+
+    def forget_boot_image(self, image_id: int) -> None:
+        """Ends the memory of a retired revision, whose files are gone; does nothing to a current one."""
         ...
 
     def boot_images(self) -> Sequence[BootImage]:
@@ -138,7 +154,7 @@ class Tx(Protocol):
         expires: datetime | None,
         now: datetime,
     ) -> Advertisement:
-        """NotFound if there is no such sequence or collection."""
+        """NotFound if there is no such sequence or collection; UsageError if it would expire before it starts."""
         ...
 
     def set_enabled(self, advertisement_id: int, enabled: bool) -> Advertisement:
@@ -163,15 +179,18 @@ class Tx(Protocol):
         ...
 
     def save_record(self, record: PxeRecord) -> PxeRecord:
-        """Inserts it if its id is 0 (and returns it with the id it got), else overwrites."""
+        """Inserts it if its id is 0 (and returns it with the id it got), else overwrites.
+
+        NotFound if it was cleared meanwhile, or its advertisement is gone; Refused if the subject has one already.
+        """
         ...
 
     def delete_record(self, record_id: int) -> None:
-        """Forgets it."""
+        """Forgets it; nothing happens if it is gone."""
         ...
 
     def saw(self, sighting: Sighting) -> None:
-        """Adds a sighting or counts it up; the table is bounded, the oldest go."""
+        """Adds a sighting or counts it up, unless its MAC address is known by now; bounded, the oldest go."""
         ...
 
     def sightings(self) -> Sequence[Sighting]:

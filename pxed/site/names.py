@@ -1,0 +1,61 @@
+"""What people may call things: computers, collections, boot images, task sequences, advertisements."""
+
+from __future__ import annotations
+
+import unicodedata
+import uuid
+from collections.abc import Sequence
+
+from pxed.errors import UsageError
+from pxed.site.identifiers import is_usable_guid, parse_guid, parse_mac
+
+MAX_NAME = 255
+"""characters"""
+
+
+def check_name(name: str) -> str:
+    """`name` itself if it can be one; UsageError says why not.
+
+    Names go into terminals, logs and boot scripts, so nothing invisible is in them (Unicode categories C*, Zl, Zp);
+    and wherever a computer is asked for, a MAC address or a GUID does as well, so no name looks like one.
+    """
+    if not name:
+        raise UsageError("a name must not be empty")
+    if len(name) > MAX_NAME:
+        raise UsageError(f"the name {name[:20]!r}... has {len(name)} characters; at most {MAX_NAME} are possible")
+    if name != name.strip():
+        raise UsageError(f"the name {name!r} begins or ends with a space")
+    if not name.isascii() or not name.isprintable():
+        for character in name:
+            if unicodedata.category(character)[0] == "C" or unicodedata.category(character) in {"Zl", "Zp"}:
+                raise UsageError(f"the name {name!r} contains the control character U+{ord(character):04X}")
+    if looks_like_identifier(name):
+        raise UsageError(f"the name {name!r} would be taken for a MAC address or a GUID")
+    return name
+
+
+def looks_like_identifier(text: str) -> bool:
+    """True if `text` can be read as a MAC address or a GUID."""
+    for parse in (parse_mac, parse_guid):
+        try:
+            parse(text)
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def check_identity(
+    name: str, macs: Sequence[str], guid: uuid.UUID | None
+) -> tuple[str, tuple[str, ...], uuid.UUID | None]:
+    """Name, MAC addresses (sorted, each once) and GUID of a computer; UsageError says what is wrong."""
+    check_name(name)
+    try:
+        addresses = tuple(sorted({parse_mac(mac) for mac in macs}))
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
+    if guid is not None and not is_usable_guid(guid):
+        raise UsageError(f"{name}: the GUID {guid} tells no computer from another; leave it out")
+    if not addresses and guid is None:
+        raise UsageError(f"{name}: neither a MAC address nor a GUID is given; at least one is needed")
+    return name, addresses, guid

@@ -1,0 +1,81 @@
+"""A reader that outlives its database: opened when first asked, given up when it fails, tried again after a while.
+
+The service starts and goes on answering what it can while the database is missing, locked, damaged or from a newer
+version; whoever asks gets the StoreError that says so.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from pxed.errors import StoreError
+from pxed.site.model import Evidence, Plan, PxeRecord
+from pxed.site.store import Reader
+
+T = TypeVar("T")
+
+RETRY_SECONDS = 2.0
+
+
+class ClosableReader(Reader, Protocol):
+    """A reader that holds a connection."""
+
+    def close(self) -> None:
+        """Gives the connection up."""
+        ...
+
+
+class ReopeningReader:
+    """Implements Reader. `opener` makes the real one and may raise StoreError; `monotonic` is a clock in seconds."""
+
+    def __init__(self, opener: Callable[[], ClosableReader], monotonic: Callable[[], float]) -> None:
+        self._opener = opener
+        self._monotonic = monotonic
+        self._reader: ClosableReader | None = None
+        self._fault: StoreError | None = None
+        self._next_try = float("-inf")
+
+    @property
+    def fault(self) -> str:
+        """Why the database cannot be asked; empty if it can."""
+        return str(self._fault) if self._fault else ""
+
+    def plan(self) -> Plan:
+        """As Reader has it."""
+        return self._ask(lambda reader: reader.plan())
+
+    def evidence(self, mac: str, guids: Sequence[uuid.UUID]) -> Evidence:
+        """As Reader has it."""
+        return self._ask(lambda reader: reader.evidence(mac, guids))
+
+    def record(self, record_id: int) -> PxeRecord | None:
+        """As Reader has it."""
+        return self._ask(lambda reader: reader.record(record_id))
+
+    def name_of(self, subject: str) -> str:
+        """As Reader has it."""
+        return self._ask(lambda reader: reader.name_of(subject))
+
+    def close(self) -> None:
+        """Gives the connection up; the next question opens it again."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _ask(self, question: Callable[[Reader], T]) -> T:
+        if self._reader is None:
+            if self._fault is not None and self._monotonic() < self._next_try:
+                raise self._fault
+            self._next_try = self._monotonic() + RETRY_SECONDS
+        try:
+            if self._reader is None:
+                self._reader = self._opener()
+            answer = question(self._reader)
+        except StoreError as error:
+            self._fault = error
+            self.close()
+            raise
+        self._fault = None
+        return answer

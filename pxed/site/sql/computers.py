@@ -1,0 +1,221 @@
+"""Computers and collections."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import BindParameter, bindparam, delete, func, insert, select, update
+
+from pxed.errors import NotFound, Refused
+from pxed.site.describe import describe_change, describe_computer
+from pxed.site.identifiers import parse_guid, parse_mac
+from pxed.site.model import Collection, Computer
+from pxed.site.names import check_identity, check_name
+from pxed.site.sql.edits import Edits
+from pxed.site.sql.identify import COMPUTER_ROWS, both_orders, find, to_computers
+from pxed.site.sql.link import Statement
+from pxed.site.tables import advertisement, collection, computer, mac, membership, pxe_record, sighting
+
+_ADD = Statement(insert(computer).returning(computer.c.id), "name", "guid")
+_CHANGE = Statement(update(computer).where(computer.c.id == bindparam("key")), "name", "guid")
+_REMOVE = Statement(delete(computer).where(computer.c.id == bindparam("key")))
+_COMPUTER_NAME = Statement(select(computer.c.name).where(computer.c.id == bindparam("key")))
+_BY_ID = Statement(COMPUTER_ROWS.where(computer.c.id == bindparam("key")))
+_ALL = Statement(COMPUTER_ROWS.order_by(computer.c.name))
+_MEMBERS = Statement(
+    COMPUTER_ROWS.join(membership, membership.c.computer_id == computer.c.id)
+    .where(membership.c.collection_id == bindparam("collection"))
+    .order_by(computer.c.name)
+)
+_ADD_MAC = Statement(insert(mac), "address", "computer_id")
+_REMOVE_MAC = Statement(delete(mac).where(mac.c.address == bindparam("mac")))
+_REMOVE_RECORDS = Statement(delete(pxe_record).where(pxe_record.c.subject == bindparam("subject")))
+
+_COLLECTIONS = (
+    select(
+        collection.c.id,
+        collection.c.name,
+        collection.c.comment,
+        select(func.count()).where(membership.c.collection_id == collection.c.id).scalar_subquery(),
+    )
+).order_by(collection.c.name)
+_ALL_COLLECTIONS = Statement(_COLLECTIONS)
+_COLLECTION_BY_NAME = Statement(_COLLECTIONS.where(collection.c.name == bindparam("name")))
+_COLLECTION_NAME = Statement(select(collection.c.name).where(collection.c.id == bindparam("key")))
+_COLLECTIONS_OF = Statement(
+    _COLLECTIONS.where(
+        collection.c.id.in_(select(membership.c.collection_id).where(membership.c.computer_id == bindparam("computer")))
+    )
+)
+_ADD_COLLECTION = Statement(insert(collection).returning(collection.c.id), "name", "comment")
+_REMOVE_COLLECTION = Statement(delete(collection).where(collection.c.id == bindparam("key")))
+_ADVERTISED_TO = Statement(
+    select(advertisement.c.name).where(advertisement.c.collection_id == bindparam("key")).order_by(advertisement.c.id)
+)
+_IS_MEMBER = Statement(
+    select(membership.c.computer_id).where(
+        membership.c.computer_id == bindparam("computer"), membership.c.collection_id == bindparam("collection")
+    )
+)
+_ADD_MEMBER = Statement(insert(membership), "computer_id", "collection_id")
+_REMOVE_MEMBER = Statement(
+    delete(membership).where(
+        membership.c.computer_id == bindparam("computer"), membership.c.collection_id == bindparam("collection")
+    )
+)
+
+
+@functools.cache
+def _adopt(macs: int) -> tuple[Statement, Statement]:
+    """For a computer with so many MAC addresses: drop all but the latest record of an advertisement, then own it."""
+    subjects: list[BindParameter[str]] = [bindparam("subject"), *(bindparam(f"m{i}") for i in range(macs))]
+    other = pxe_record.alias("other")
+    superseded = (
+        select(other.c.id)
+        .where(
+            other.c.subject.in_(subjects),
+            other.c.advertisement_id == pxe_record.c.advertisement_id,
+            (other.c.changed_at > pxe_record.c.changed_at)
+            | ((other.c.changed_at == pxe_record.c.changed_at) & (other.c.id > pxe_record.c.id)),
+        )
+        .exists()
+    )
+    return (
+        Statement(delete(pxe_record).where(pxe_record.c.subject.in_(subjects), superseded)),
+        Statement(
+            update(pxe_record).where(pxe_record.c.subject.in_(subjects[1:])).values(subject=bindparam("subject_now"))
+        ),
+    )
+
+
+@functools.cache
+def _end_sightings(macs: int) -> Statement:
+    return Statement(
+        delete(sighting).where(
+            sighting.c.mac.in_([bindparam(f"m{i}") for i in range(macs)])
+            | sighting.c.guid.in_([bindparam("g0"), bindparam("g1")])
+        )
+    )
+
+
+class Computers(Edits):
+    """The transaction's part for computers and collections; `pxed.site.store.Tx` says what each method does."""
+
+    def put_computer(self, name: str, macs: Sequence[str], guid: uuid.UUID | None) -> Computer:
+        name, addresses, guid = check_identity(name, macs, guid)
+        same = find(self._link, [name], [guid] if guid else [], addresses)
+        if len(same) > 1:
+            others = ", ".join(sorted(other.name for other in same))
+            raise Refused(f"{name}: its name and identifiers belong to different computers: {others}")
+        if same:
+            before = same[0]
+            computer_id = before.id
+            change = describe_change(before, name, addresses, guid)
+            if not change:
+                return before
+            self._link.run(_CHANGE, key=computer_id, name=name, guid=str(guid) if guid else None)
+            for gone in set(before.macs) - set(addresses):
+                self._link.run(_REMOVE_MAC, mac=gone)
+            text = f"computer {name} changed: {change}"
+        else:
+            before = None
+            added = self._link.added(_ADD, name=name, guid=str(guid) if guid else None)
+            computer_id = added
+            text = f"computer {name} added: {describe_computer(addresses, guid)}"
+        for address in addresses:
+            if before is None or address not in before.macs:
+                self._link.run(_ADD_MAC, address=address, computer_id=computer_id)
+        self._take_over(computer_id, addresses, guid)
+        self._edited(text, str(computer_id))
+        return Computer(computer_id, name, addresses, guid)
+
+    def _take_over(self, computer_id: int, macs: Sequence[str], guid: uuid.UUID | None) -> None:
+        """What was kept of the computer while it was unknown: its records become its own, its sightings end."""
+        keys = {f"m{index}": mac for index, mac in enumerate(macs)}
+        if macs:
+            drop_superseded, own = _adopt(len(macs))
+            self._link.run(drop_superseded, subject=str(computer_id), **keys)
+            self._link.run(own, subject_now=str(computer_id), **keys)
+        orders = both_orders(guid) if guid else (None, None)
+        self._link.run(_end_sightings(len(macs)), g0=orders[0], g1=orders[1], **keys)
+
+    def remove_computer(self, computer_id: int) -> None:
+        found = next(to_computers(self._link.rows(_BY_ID, key=computer_id)), None)
+        if found is None:
+            raise NotFound(f"there is no computer with the id {computer_id}")
+        self._link.run(_REMOVE_RECORDS, subject=str(computer_id))
+        self._link.run(_REMOVE, key=computer_id)
+        self._edited(f"computer {found.name} removed: {describe_computer(found.macs, found.guid)}", str(computer_id))
+
+    def find_computer(self, key: str) -> Computer | None:
+        # names never look like identifiers, so at most one reading finds something
+        try:
+            found = find(self._link, macs=[parse_mac(key)])
+        except ValueError:
+            try:
+                found = find(self._link, guids=[parse_guid(key)])
+            except ValueError:
+                found = find(self._link, [key])
+        return found[0] if found else None
+
+    def same_computers(
+        self, names: Sequence[str], macs: Sequence[str], guids: Sequence[uuid.UUID]
+    ) -> Sequence[Computer]:
+        return find(self._link, names, guids, macs)
+
+    def computers(self, collection_id: int | None = None) -> Iterator[Computer]:
+        if collection_id is None:
+            return to_computers(self._link.each(_ALL))
+        return to_computers(self._link.each(_MEMBERS, collection=collection_id))
+
+    def add_collection(self, name: str, comment: str = "") -> Collection:
+        check_name(name)
+        if self.find_collection(name):
+            raise Refused(f"there is a collection {name} already")
+        added = self._link.added(_ADD_COLLECTION, name=name, comment=comment)
+        self._edited(f"collection {name} added")
+        return Collection(added, name, comment, 0)
+
+    def remove_collection(self, name: str) -> None:
+        found = self.find_collection(name)
+        if found is None:
+            raise NotFound(f"there is no collection {name}")
+        if using := self._link.rows(_ADVERTISED_TO, key=found.id):
+            raise Refused(f"collection {name} is advertised to: {', '.join(row[0] for row in using)}")
+        self._link.run(_REMOVE_COLLECTION, key=found.id)
+        self._edited(f"collection {name} removed")
+
+    def find_collection(self, name: str) -> Collection | None:
+        row = self._link.row(_COLLECTION_BY_NAME, name=name)
+        return Collection(*row) if row else None
+
+    def collections(self, computer_id: int | None = None) -> Sequence[Collection]:
+        if computer_id is None:
+            return [Collection(*row) for row in self._link.rows(_ALL_COLLECTIONS)]
+        return [Collection(*row) for row in self._link.rows(_COLLECTIONS_OF, computer=computer_id)]
+
+    def add_member(self, collection_id: int, computer_id: int) -> bool:
+        where, who = self._names_of(collection_id, computer_id)
+        if self._link.row(_IS_MEMBER, computer=computer_id, collection=collection_id):
+            return False
+        self._link.run(_ADD_MEMBER, computer_id=computer_id, collection_id=collection_id)
+        self._edited(f"computer {who} added to collection {where}", str(computer_id))
+        return True
+
+    def remove_member(self, collection_id: int, computer_id: int) -> bool:
+        where, who = self._names_of(collection_id, computer_id)
+        if not self._link.run(_REMOVE_MEMBER, computer=computer_id, collection=collection_id):
+            return False
+        self._edited(f"computer {who} removed from collection {where}", str(computer_id))
+        return True
+
+    def _names_of(self, collection_id: int, computer_id: int) -> tuple[str, str]:
+        where = self._link.row(_COLLECTION_NAME, key=collection_id)
+        if where is None:
+            raise NotFound(f"there is no collection with the id {collection_id}")
+        who = self._link.row(_COMPUTER_NAME, key=computer_id)
+        if who is None:
+            raise NotFound(f"there is no computer with the id {computer_id}")
+        return where[0], who[0]

@@ -1,0 +1,73 @@
+"""Finding computers by what they are called: names, MAC addresses, GUIDs; one statement for any number of each."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+
+from sqlalchemy import bindparam, select, union_all
+
+from pxed.site.identifiers import swap_guid
+from pxed.site.model import Computer
+from pxed.site.sql.link import Link, Row, Statement
+from pxed.site.tables import computer, mac
+
+CHUNK = 256
+"""identifiers of a kind in one statement"""
+
+COMPUTER_ROWS = select(computer.c.id, computer.c.name, computer.c.guid, mac.c.address).select_from(
+    computer.outerjoin(mac)
+)
+"""One row for each MAC address of a computer, or one with None."""
+
+
+def to_computers(rows: Iterable[Row]) -> Iterator[Computer]:
+    """Computers from COMPUTER_ROWS in which those of one computer follow one another."""
+    for (computer_id, name, guid), own in groupby(rows, itemgetter(0, 1, 2)):
+        macs = tuple(sorted(row[3] for row in own if row[3] is not None))
+        yield Computer(computer_id, name, macs, uuid.UUID(guid) if guid else None)
+
+
+def both_orders(guid: uuid.UUID) -> tuple[str, str]:
+    """`guid` in the two byte orders in which it may be in the database."""
+    return str(guid), str(swap_guid(guid))
+
+
+def find(
+    link: Link, names: Sequence[str] = (), guids: Sequence[uuid.UUID] = (), macs: Sequence[str] = ()
+) -> list[Computer]:
+    """Every computer that has one of these, in no order; a GUID in either byte order."""
+    texts = list(dict.fromkeys(text for guid in guids for text in both_orders(guid)))
+    if len(names) <= 1 and len(texts) <= CHUNK and len(macs) <= CHUNK:
+        return list(to_computers(link.rows(_who(len(names), len(texts), len(macs)), **_values(names, texts, macs))))
+    found: dict[int, Computer] = {}
+    for start in range(0, max(len(names), len(texts), len(macs)), CHUNK):
+        keys = [list(kind[start : start + CHUNK]) for kind in (names, texts, macs)]
+        rows = link.rows(_who(*map(len, keys)), **_values(*keys))
+        found.update((each.id, each) for each in to_computers(rows))
+    return list(found.values())
+
+
+@functools.cache
+def _who(names: int, guids: int, macs: int) -> Statement:
+    """The statement for so many of each; at least one kind has some."""
+    sources = []
+    if names:
+        sources.append(select(computer.c.id).where(computer.c.name.in_([bindparam(f"n{i}") for i in range(names)])))
+    if guids:
+        sources.append(select(computer.c.id).where(computer.c.guid.in_([bindparam(f"g{i}") for i in range(guids)])))
+    if macs:
+        sources.append(select(mac.c.computer_id).where(mac.c.address.in_([bindparam(f"m{i}") for i in range(macs)])))
+    ids = sources[0] if len(sources) == 1 else union_all(*sources)
+    return Statement(COMPUTER_ROWS.where(computer.c.id.in_(ids)).order_by(computer.c.id))
+
+
+def _values(names: Sequence[str], guids: Sequence[str], macs: Sequence[str]) -> dict[str, str]:
+    return {
+        f"{letter}{index}": key
+        for letter, keys in (("n", names), ("g", guids), ("m", macs))
+        for index, key in enumerate(keys)
+    }

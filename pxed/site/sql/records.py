@@ -1,0 +1,206 @@
+"""PXE records, sightings and history."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from pxed.errors import NotFound, Refused
+from pxed.site.model import Event, EventKind, PxeRecord, RecordState, Sighting
+from pxed.site.sql.edits import Edits
+from pxed.site.sql.identify import find
+from pxed.site.sql.instants import from_micros, to_micros
+from pxed.site.sql.link import Row, Statement
+from pxed.site.tables import advertisement, event, pxe_record, sighting
+
+SIGHTINGS_KEPT = 10_000
+"""Anybody on the segment can make up MAC addresses."""
+_TRIM_EVERY = 100
+
+RECORDS = select(
+    pxe_record.c.id,
+    pxe_record.c.subject,
+    pxe_record.c.advertisement_id,
+    pxe_record.c.state,
+    pxe_record.c.tries,
+    pxe_record.c.offered_at,
+    pxe_record.c.changed_at,
+    pxe_record.c.agent_boot,
+    pxe_record.c.message,
+).order_by(pxe_record.c.changed_at.desc(), pxe_record.c.id.desc())
+RECORD_BY_ID = Statement(RECORDS.where(pxe_record.c.id == bindparam("key")))
+
+_RECORDS_OF = Statement(RECORDS.where(pxe_record.c.subject == bindparam("subject")))
+_RECORD_FOR = Statement(
+    RECORDS.where(
+        pxe_record.c.subject == bindparam("subject"), pxe_record.c.advertisement_id == bindparam("advertisement")
+    )
+)
+_ADD_RECORD = Statement(
+    insert(pxe_record).returning(pxe_record.c.id),
+    "subject",
+    "advertisement_id",
+    "state",
+    "tries",
+    "offered_at",
+    "changed_at",
+    "agent_boot",
+    "message",
+)
+_CHANGE_RECORD = Statement(
+    update(pxe_record).where(pxe_record.c.id == bindparam("key")),
+    "state",
+    "tries",
+    "offered_at",
+    "changed_at",
+    "agent_boot",
+    "message",
+)
+_REMOVE_RECORD = Statement(delete(pxe_record).where(pxe_record.c.id == bindparam("key")))
+_ADVERTISEMENT = Statement(select(advertisement.c.id).where(advertisement.c.id == bindparam("key")))
+
+_SIGHTINGS = Statement(
+    select(
+        sighting.c.mac,
+        sighting.c.guid,
+        sighting.c.architecture,
+        sighting.c.interface,
+        sighting.c.relay,
+        sighting.c.first_seen,
+        sighting.c.last_seen,
+        sighting.c.count,
+    )
+    .order_by(sighting.c.last_seen.desc(), sighting.c.id.desc())
+    .limit(bindparam("kept"))
+)
+_SEEN_AGAIN = Statement(
+    update(sighting).where(sighting.c.mac == bindparam("seen")).values(count=sighting.c.count + bindparam("times")),
+    "guid",
+    "architecture",
+    "interface",
+    "relay",
+    "last_seen",
+    "count",
+)
+_ADD_SIGHTING = Statement(
+    insert(sighting).returning(sighting.c.id),
+    "mac",
+    "guid",
+    "architecture",
+    "interface",
+    "relay",
+    "first_seen",
+    "last_seen",
+    "count",
+)
+_TRIM_SIGHTINGS = Statement(
+    delete(sighting).where(
+        sighting.c.id.not_in(
+            select(sighting.c.id).order_by(sighting.c.last_seen.desc(), sighting.c.id.desc()).limit(bindparam("kept"))
+        )
+    )
+)
+
+_EVENTS = (
+    select(event.c.id, event.c.at, event.c.kind, event.c.subject, event.c.text, event.c.user)
+    .order_by(event.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_ALL_EVENTS = Statement(_EVENTS)
+_EVENTS_OF = Statement(_EVENTS.where(event.c.subject == bindparam("subject")))
+
+
+def to_record(row: Row) -> PxeRecord:
+    """A row of RECORDS."""
+    number, subject, advertisement_id, state, tries, offered, changed, agent_boot, message = row
+    return PxeRecord(
+        number,
+        subject,
+        advertisement_id,
+        RecordState(state),
+        tries,
+        from_micros(offered),
+        from_micros(changed),
+        agent_boot,
+        message,
+    )
+
+
+def _to_sighting(row: Row) -> Sighting:
+    mac, guid, architecture, interface, relay, first, last, count = row
+    known_guid = uuid.UUID(guid) if guid else None
+    return Sighting(mac, known_guid, architecture, interface, relay, from_micros(first), from_micros(last), count)
+
+
+class Records(Edits):
+    """The transaction's part for what happened; `pxed.site.store.Tx` says what each method does."""
+
+    def records(self, subject: str) -> Sequence[PxeRecord]:
+        return [to_record(row) for row in self._link.rows(_RECORDS_OF, subject=subject)]
+
+    def record(self, record_id: int) -> PxeRecord | None:
+        row = self._link.row(RECORD_BY_ID, key=record_id)
+        return to_record(row) if row else None
+
+    def save_record(self, record: PxeRecord) -> PxeRecord:
+        values: dict[str, object] = {
+            "state": record.state.value,
+            "tries": record.tries,
+            "offered_at": to_micros(record.offered_at),
+            "changed_at": to_micros(record.changed_at),
+            "agent_boot": record.agent_boot,
+            "message": record.message,
+        }
+        if record.id:
+            if not self._link.run(_CHANGE_RECORD, key=record.id, **values):
+                raise NotFound(f"the PXE record {record.id} was cleared")
+            return record
+        if self._link.row(_RECORD_FOR, subject=record.subject, advertisement=record.advertisement_id):
+            raise Refused(f"{record.subject} has a PXE record of advertisement {record.advertisement_id} already")
+        if not self._link.row(_ADVERTISEMENT, key=record.advertisement_id):
+            raise NotFound(f"there is no advertisement with the id {record.advertisement_id}")
+        number = self._link.added(
+            _ADD_RECORD, subject=record.subject, advertisement_id=record.advertisement_id, **values
+        )
+        return replace(record, id=number)
+
+    def delete_record(self, record_id: int) -> None:
+        self._link.run(_REMOVE_RECORD, key=record_id)
+
+    def saw(self, sighting: Sighting) -> None:
+        values: dict[str, object] = {
+            "guid": str(sighting.guid) if sighting.guid else None,
+            "architecture": sighting.architecture,
+            "interface": sighting.interface,
+            "relay": sighting.relay,
+            "last_seen": to_micros(sighting.last_seen),
+        }
+        if self._link.run(_SEEN_AGAIN, seen=sighting.mac, times=sighting.count, **values):
+            return
+        if find(self._link, macs=[sighting.mac]):
+            return
+        number = self._link.added(
+            _ADD_SIGHTING,
+            mac=sighting.mac,
+            first_seen=to_micros(sighting.first_seen),
+            count=sighting.count,
+            **values,
+        )
+        if number % _TRIM_EVERY == 0:
+            self._link.run(_TRIM_SIGHTINGS, kept=SIGHTINGS_KEPT)
+
+    def sightings(self) -> Sequence[Sighting]:
+        return [_to_sighting(row) for row in self._link.rows(_SIGHTINGS, kept=SIGHTINGS_KEPT)]
+
+    def events(self, subject: str | None, limit: int) -> Sequence[Event]:
+        if subject is None:
+            rows = self._link.rows(_ALL_EVENTS, limit=limit)
+        else:
+            rows = self._link.rows(_EVENTS_OF, subject=subject, limit=limit)
+        return [
+            Event(number, from_micros(at), EventKind(kind), about, text, user)
+            for number, at, kind, about, text, user in reversed(rows)
+        ]

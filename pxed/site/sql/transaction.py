@@ -1,0 +1,32 @@
+"""One transaction on the site, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy.engine import Engine
+
+from pxed.site.sql.computers import Computers
+from pxed.site.sql.deployment import Deployment
+from pxed.site.sql.link import Link
+from pxed.site.sql.records import Records
+
+
+class SqlTx(Computers, Deployment, Records):
+    """`pxed.site.store.Tx` on a link whose transaction (or savepoint) is open."""
+
+
+@contextmanager
+def transaction(engine: Engine, user: str, now: datetime | None = None) -> Iterator[SqlTx]:
+    """A transaction that commits at the end of the block, durably, and leaves nothing if the block raises.
+
+    `user` goes into the history. StoreError if the database cannot be used; nothing was done then.
+    """
+    link = Link(engine)
+    try:
+        with link.transaction():
+            yield SqlTx(link, user, now or datetime.now(UTC))
+    finally:
+        link.close()
