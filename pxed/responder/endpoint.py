@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import cast
 import asyncio_dgram
 
 from pxed.interfaces import Interface
+
+log = logging.getLogger("pxed.responder")
 
 Address = tuple[str, int]
 Received = tuple[bytes, Address]
@@ -75,7 +78,13 @@ class Endpoint:
             stream.close()
 
     def _handle(self, data: bytes, peer: Address) -> None:
-        match self._answerer(data, peer, self.place):
+        try:
+            outcome = self._answerer(data, peer, self.place)
+        except Exception:
+            # A bug of ours is loud, but one packet that finds it must not take the service from everybody else.
+            log.exception("bug: no answer to %d bytes from %s: %s", len(data), peer[0], data[:600].hex())
+            return
+        match outcome:
             case Answer() as answer:
                 self._send(answer)
             case Later(seconds=seconds) if self._delayed < _MAX_DELAYED:
