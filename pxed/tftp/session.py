@@ -1,0 +1,288 @@
+"""One TFTP read as a state machine: no socket, no clock, no file.
+
+`negotiate` makes the terms of a request (RFC 2347, 2348, 2349, 7440). A `Session` is told what the client said and
+when, and answers which blocks to send, as a range (first block, count) of numbers that do not wrap; `NOTHING` is the
+empty range. Block 0 stands for the OACK, so that its repetition and its acknowledgement need no rules of their own.
+
+    first, count = session.start(now)                 the OACK, or block 1 if no option was accepted
+    first, count = session.acknowledge(block, now)    for each ACK; `block` as on the wire
+    session.fail(code, text)                          for an ERROR
+    first, count = session.expire(now)                at `session.deadline`, which each of these may move
+    session.outcome                                   None until it is over
+
+`acknowledge` runs for every packet of the data path, so it works on slots and integers only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pxed.wire.tftp import ErrorCode, OptionAck, Options, ReadRequest
+
+DEFAULT_BLOCK_SIZE = 512
+"""octets, RFC 1350"""
+_IP_UDP_TFTP_HEADERS = 32
+"""octets of a DATA packet before its payload, IPv4: 20 + 8 + 4"""
+_MAX_WINDOW = 32767
+"""Half of the block numbers: with more in flight, a late ACK could not be told from a new one."""
+_UNPROVEN_RETRIES = 2
+"""Repetitions before the first ACK shows that the address is no forgery, which must not get more than it sent."""
+_LONGEST_WAIT = 8.0
+"""Seconds at which the exponential back-off ends, unless the client asked for a longer time-out."""
+_HASTE = 2.0
+"""Round trips between a sign of loss and the repetition that it causes."""
+_SHORTEST_WAIT = 0.002
+"""Seconds; a round trip on a loopback or switch is far below the granularity of any timer."""
+
+Range = tuple[int, int]
+"""(first block, count)"""
+NOTHING: Range = (0, 0)
+
+
+class Outcome(StrEnum):
+    """How a transfer ended."""
+
+    COMPLETE = "complete"
+    UNCONFIRMED = "unconfirmed"
+    """all was sent and only the end was not acknowledged: the last ACK is often lost, since nobody repeats it"""
+    SIZE_PROBE = "size probe"
+    """the client wanted to know the size only"""
+    ABORTED = "aborted by client"
+    TIMED_OUT = "timed out"
+    REFUSED = "refused"
+    FAILED = "failed"
+    """the file could not be read to its end, or changed meanwhile"""
+
+
+class Refusal(Exception):
+    """A request that is answered with an ERROR packet of this code and text."""
+
+    def __init__(self, code: ErrorCode, text: str) -> None:
+        self.code = code
+        self.text = text
+        super().__init__(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server grants at most."""
+
+    max_block_size: int
+    """octets"""
+    mtu: int
+    """octets, of the route to the client"""
+    max_window: int
+    """blocks"""
+    timeout: float
+    """seconds before the first repetition if the client asks for nothing else"""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was agreed."""
+
+    netascii: bool
+    block_size: int
+    """octets"""
+    window: int
+    """blocks"""
+    timeout: float
+    """seconds"""
+    accepted: Options
+    """what the OACK says; the value of tsize is filled in by `reply`"""
+
+    @property
+    def tells_size(self) -> bool:
+        """The client asked for tsize and gets it."""
+        return any(name == "tsize" for name, _ in self.accepted)
+
+    def reply(self, size: int) -> OptionAck:
+        """The OACK for a file of `size` octets."""
+        return OptionAck(tuple((name, str(size) if name == "tsize" else value) for name, value in self.accepted))
+
+
+def negotiate(request: ReadRequest, limits: Limits) -> Terms:
+    """The terms for `request`; Refusal if its mode is unknown or an option has a value that its RFC rules out.
+
+    Unknown options are left out silently (RFC 2347); tsize counts octets on the wire, which netascii does not tell.
+    """
+    if request.mode not in {"octet", "netascii"}:
+        raise Refusal(ErrorCode.ILLEGAL_OPERATION, "mode is neither octet nor netascii")
+    netascii = request.mode == "netascii"
+    asked = dict(request.options)
+    if len(asked) != len(request.options):
+        raise Refusal(ErrorCode.OPTION_REFUSED, "an option is given twice")
+    block_size, window, timeout = DEFAULT_BLOCK_SIZE, 1, limits.timeout
+    accepted = []
+    for name, text in request.options:
+        match name:
+            case "blksize":
+                fitting = min(limits.max_block_size, limits.mtu - _IP_UDP_TFTP_HEADERS)
+                block_size = value = min(_number(name, text, 8, 65464), fitting)
+            case "windowsize":
+                window = value = min(_number(name, text, 1, 65535), limits.max_window, _MAX_WINDOW)
+            case "timeout":
+                timeout = value = _number(name, text, 1, 255)
+            case "tsize":
+                value = _number(name, text, 0, 2**63)
+                if netascii:
+                    continue
+            case _:
+                continue
+        accepted.append((name, str(value)))
+    return Terms(netascii, block_size, window, timeout, tuple(accepted))
+
+
+def _number(name: str, text: str, lowest: int, highest: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 20 and lowest <= int(text) <= highest):
+        raise Refusal(ErrorCode.OPTION_REFUSED, f"{name} is not a number from {lowest} to {highest}")
+    return int(text)
+
+
+class Session:
+    """The sender's side of one transfer of `size` octets under `terms`; times are seconds of one monotonic clock."""
+
+    __slots__ = (
+        "_first",
+        "_hastened",
+        "_retries",
+        "_round_trip",
+        "_sent_at",
+        "_terms",
+        "_timeout",
+        "_tries",
+        "_window",
+        "acked",
+        "deadline",
+        "last",
+        "outcome",
+        "reason",
+        "retransmitted",
+        "sent",
+        "size",
+    )
+
+    def __init__(self, terms: Terms, size: int, *, retries: int, unproven_timeout: float) -> None:
+        self.size = size
+        self.last = size // terms.block_size + 1
+        """number of the last block, which is shorter than the others and may be empty"""
+        self._first = 0 if terms.accepted else 1
+        self.acked = self._first - 1
+        """the highest block that the client has"""
+        self.sent = self.acked
+        """the highest block that was sent"""
+        self.outcome: Outcome | None = None
+        self.reason = ""
+        """more about the outcome, in words"""
+        self.retransmitted = 0
+        """blocks sent again"""
+        self.deadline = 0.0
+        """when to call `expire`"""
+        self._terms = terms
+        self._window = terms.window
+        # A client may ask for minutes; a request that nobody stands behind shall not hold a place that long.
+        self._timeout = min(terms.timeout, unproven_timeout)
+        self._retries = retries
+        self._tries = 0
+        self._sent_at = 0.0
+        self._round_trip = 0.0
+        self._hastened = False
+
+    @property
+    def proven(self) -> bool:
+        """The client has answered, so that its address is no forgery."""
+        return self.acked >= self._first
+
+    @property
+    def octets(self) -> int:
+        """How much of the file the client is known to have."""
+        return min(max(self.acked, 0) * self._terms.block_size, self.size)
+
+    def start(self, now: float) -> Range:
+        """The first packet: one, whatever the window, until the client answers."""
+        self.sent = self._first
+        self._sent_at = now
+        self.deadline = now + self._timeout
+        return self._first, 1
+
+    def acknowledge(self, block: int, now: float) -> Range:
+        """The client has all blocks up to `block` (16 bits, RFC 7440 section 4)."""
+        acked = self.acked
+        ahead = (block - acked) & 0xFFFF
+        sent = self.sent
+        if ahead > sent - acked:
+            return NOTHING  # late, or of another transfer
+        if not ahead:
+            return self._acknowledge_again(now)
+        if self._window > 1 or acked < self._first:
+            self._learn(now)
+        self.acked = acked = acked + ahead
+        last = self.last
+        if acked == last:
+            self.outcome = Outcome.COMPLETE
+            return NOTHING
+        if acked < sent:  # inside the window: the client misses the next block and drops what followed it
+            self.retransmitted += sent - acked
+        sent = acked + self._window
+        self.sent = sent = last if sent > last else sent
+        self._tries = 0
+        self._sent_at = now
+        self.deadline = now + self._timeout
+        return acked + 1, sent - acked
+
+    def _acknowledge_again(self, now: float) -> Range:
+        """An ACK that says nothing new.
+
+        With one block in flight it is never answered, or every later block would go out twice (RFC 1123 section
+        4.2.3.1). In a window it may be a client that missed its first block, or just a duplicate: the repetition is
+        brought forward to two round trips from now, which a client that missed nothing answers before. Once a window.
+        """
+        if self._window > 1 and not self._hastened and self.acked >= self._first:
+            self._hastened = True
+            self.deadline = min(self.deadline, now + max(_HASTE * self._round_trip, _SHORTEST_WAIT))
+        return NOTHING
+
+    def _learn(self, now: float) -> None:
+        """Something new was acknowledged: the address is proven, and, if nothing was repeated, the round trip is known.
+
+        The longest one counts and fades slowly; a repeated window measures nothing (Karn's rule, RFC 6298 section 3).
+        """
+        self._timeout = self._terms.timeout
+        self._hastened = False
+        if not self._tries:
+            sample = now - self._sent_at
+            self._round_trip = max(sample, self._round_trip + (sample - self._round_trip) / 8)
+
+    def expire(self, now: float) -> Range:
+        """`deadline` may have come: what was not acknowledged is sent again, each time after twice the wait."""
+        if now < self.deadline:
+            return NOTHING
+        self._tries += 1
+        if self._tries > (self._retries if self.proven else min(self._retries, _UNPROVEN_RETRIES)):
+            at_end = self.proven and self.sent == self.last
+            self.outcome = Outcome.UNCONFIRMED if at_end else Outcome.TIMED_OUT
+            return NOTHING
+        self.deadline = now + min(self._timeout * 2**self._tries, max(self._timeout, _LONGEST_WAIT))
+        count = self.sent - self.acked
+        self.retransmitted += count
+        return self.acked + 1, count
+
+    def repeat_request(self) -> Range:
+        """The same request came again: the client did not hear the first packet."""
+        if self.proven:
+            return NOTHING
+        self.retransmitted += 1
+        return self._first, 1
+
+    def fail(self, code: int, text: str) -> None:
+        """The client sent an ERROR."""
+        self.reason = f"error {code}" + (f": {text}" if text else "")
+        if not self.proven and self._terms.tells_size:
+            # EDK2 and boot ROMs ask for the size, read the OACK and hang up (codes 8 and 0; Mtftp4Option.c).
+            self.outcome = Outcome.SIZE_PROBE
+        elif code == ErrorCode.UNKNOWN_TID and self.proven and self.sent == self.last:
+            # The client has closed its port after the last block, and its last ACK was lost.
+            self.outcome = Outcome.UNCONFIRMED
+        else:
+            self.outcome = Outcome.ABORTED
