@@ -7,14 +7,13 @@ options of an overloaded `file` or `sname` (RFC 2131 section 4.1) follow the oth
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from ipaddress import IPv4Address
 
 from pxed.errors import WireError
-from pxed.wire.options import decode_options, encode_options
+from pxed.wire.options import Options, decode_options, encode_options
 
 SMALLEST_PACKET = 300
 """octets; the length of a BOOTP packet (RFC 951 section 3): old relay agents and firmware drop shorter ones"""
@@ -119,8 +118,7 @@ class Packet:
     """server name, up to its NUL"""
     file: bytes = b""
     """boot file name, up to its NUL"""
-    options: Mapping[int, bytes] = field(default_factory=dict)
-    """code to value, in the order on the wire"""
+    options: Options = field(default_factory=dict)
 
     @property
     def message_type(self) -> MessageType | None:
@@ -208,7 +206,7 @@ class Packet:
             raise ValueError("option 52 is not sent: shim and GRUB read the header field `file` as a name")
 
 
-def decode(data: bytes | memoryview) -> Packet:
+def decode(data: bytes | bytearray | memoryview) -> Packet:
     """The packet in one UDP payload; WireError if it is none.
 
     Refused: less than header and magic cookie (BOOTP without options has nothing for a service point), more than

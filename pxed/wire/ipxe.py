@@ -5,12 +5,11 @@ Source: include/ipxe/dhcp.h, include/ipxe/features.h and net/udp/dhcp.c of iPXE.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
 from pxed.wire.dhcp import Option
-from pxed.wire.options import decode_options, encapsulate
+from pxed.wire.options import Options, decode_options, encapsulate
 
 FINGERPRINT_BYTES = 32
 """octets of a SHA-256 fingerprint in `Settings.trust`"""
@@ -75,7 +74,7 @@ def user_classes(value: bytes) -> tuple[bytes, ...]:
     return tuple(classes)
 
 
-def is_ipxe(options: Mapping[int, bytes]) -> bool:
+def is_ipxe(options: Options) -> bool:
     """The packet is iPXE's own: never answer it with iPXE again.
 
     The user class is a setting that a script can change (`set user-class`); the version in option 175 is not. gPXE,

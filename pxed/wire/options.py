@@ -8,8 +8,12 @@ mapping is the order on the wire.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from pxed.errors import WireError
+
+Options: TypeAlias = Mapping[int, bytes]
+"""Code to value, in the order on the wire."""
 
 PAD = 0
 END = 255
@@ -48,7 +52,7 @@ def decode_options(area: bytes, start: int = 0, options: dict[int, bytes] | None
     return found
 
 
-def encode_options(options: Mapping[int, bytes]) -> bytes:
+def encode_options(options: Options) -> bytes:
     """`options` in their order, without an end; values longer than 255 octets are split (RFC 3396 section 6)."""
     parts: list[bytes] = []
     for code, value in options.items():
@@ -64,7 +68,7 @@ def encode_options(options: Mapping[int, bytes]) -> bytes:
     return b"".join(parts)
 
 
-def encapsulate(options: Mapping[int, bytes]) -> bytes:
+def encapsulate(options: Options) -> bytes:
     """`options` as the value of another option, with the end octet that PXE asks for.
 
     ValueError if that is more than 255 octets: EDK2 (PxeBcParseDhcp4Options) and iPXE (find_dhcp_option_with_encap)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 import struct
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag, StrEnum
 from ipaddress import IPv4Address
 
 from pxed.errors import WireError
 from pxed.wire.dhcp import Option
-from pxed.wire.options import decode_options, encapsulate
+from pxed.wire.options import Options, decode_options, encapsulate
 
 SERVER_PORT = 4011
 """UDP; where a boot server answers (PXE 2.1 section 2.2)"""
@@ -54,7 +54,7 @@ class VendorClass:
 _VENDOR_CLASS = re.compile(rb"(PXEClient|HTTPClient)(?::Arch:(\d{5})(?::.{4}:(\d{3})(\d{3}))?)?", re.DOTALL)
 
 
-def vendor_class(options: Mapping[int, bytes]) -> VendorClass | None:
+def vendor_class(options: Options) -> VendorClass | None:
     """What option 60 says; None if the client is not one that boots from the network.
 
     EDK2 and iPXE compare the first 9 or 10 octets only, so whatever follows does not change the kind of client.
@@ -70,13 +70,13 @@ def vendor_class(options: Mapping[int, bytes]) -> VendorClass | None:
     )
 
 
-def architecture_codes(options: Mapping[int, bytes]) -> tuple[int, ...]:
+def architecture_codes(options: Options) -> tuple[int, ...]:
     """Option 93, 16-bit codes (RFC 4578 section 2.1), the client's own first; half a code at the end is left out."""
     value = options.get(Option.CLIENT_SYSTEM_ARCHITECTURE, b"")
     return struct.unpack(f"!{len(value) // 2}H", value[: len(value) & ~1])
 
 
-def architecture_code(options: Mapping[int, bytes]) -> int | None:
+def architecture_code(options: Options) -> int | None:
     """The client's architecture by option 93, which counts if both are there, or by the text of option 60."""
     codes = architecture_codes(options)
     if codes:
@@ -95,13 +95,13 @@ class NetworkInterface:
     minor: int
 
 
-def network_interface(options: Mapping[int, bytes]) -> NetworkInterface | None:
+def network_interface(options: Options) -> NetworkInterface | None:
     """What option 94 says."""
     value = options.get(Option.CLIENT_NETWORK_INTERFACE, b"")
     return NetworkInterface(*value) if len(value) == 3 else None
 
 
-def client_guid(options: Mapping[int, bytes]) -> uuid.UUID | None:
+def client_guid(options: Options) -> uuid.UUID | None:
     """Option 97 (RFC 4578 section 2.3) read in SMBIOS byte order: the first three fields are little-endian.
 
     The RFC leaves the order open; EDK2 sends the raw SMBIOS octets (NetLibGetSystemGuid), and iPXE turns its own text
@@ -229,7 +229,7 @@ class VendorOptions:
         )
 
 
-def _sub_option(options: Mapping[int, bytes], tag: Tag, shortest: int, longest: int = 255) -> bytes | None:
+def _sub_option(options: Options, tag: Tag, shortest: int, longest: int = 255) -> bytes | None:
     value = options.get(tag)
     if value is not None and not shortest <= len(value) <= longest:
         raise WireError(f"option 43, sub-option {tag} has {len(value)} octets")
