@@ -101,11 +101,13 @@ def base_tree(busybox: Path) -> initramfs.Tree:
 
 def _choose(cpu: Cpu) -> list[packages.Package]:
     """The packages of the image: kernel, busybox, Python with its libraries."""
-    kernel = packages.find_real(KERNELS[cpu], r"linux-image-\d.*", cpu)
-    python = packages.find_real("python3-minimal", r"python3\.\d+-minimal", cpu)
-    standard_library = packages.find(f"lib{python.name.removesuffix('-minimal')}-stdlib", cpu)
-    needed = [packages.find(name, cpu) for name in python.depends]
-    return [kernel, packages.find("busybox-static", cpu), python, standard_library, *needed]
+    metas = packages.find([KERNELS[cpu], "python3-minimal", "busybox-static"], cpu)
+    kernel = metas[KERNELS[cpu]].dependency(r"linux-image-\d.*")
+    python = metas["python3-minimal"].dependency(r"python3\.\d+-minimal")
+    standard_library = f"lib{python.removesuffix('-minimal')}-stdlib"
+    real = packages.find([kernel, python, standard_library], cpu)
+    libraries = packages.find(real[python].depends, cpu)
+    return [real[kernel], metas["busybox-static"], real[python], real[standard_library], *libraries.values()]
 
 
 def _first(root: Path, pattern: str) -> Path:

@@ -81,7 +81,7 @@ def pack(tree: Tree) -> Iterator[bytes]:
 
 def compress(tree: Tree) -> bytes:
     """The archive of `tree`, compressed for the kernel: no name, no time in the gzip header."""
-    return gzip.compress(b"".join(pack(tree)), compresslevel=9, mtime=0)
+    return gzip.compress(b"".join(pack(tree)), compresslevel=6, mtime=0)
 
 
 def _entry(path: str, node: Node, inode: int) -> bytes:

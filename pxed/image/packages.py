@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,21 +30,36 @@ class Package:
     depends: tuple[str, ...]
     """names of the packages that it needs, the first where there is a choice"""
 
+    def dependency(self, pattern: str) -> str:
+        """The package behind a meta package: the dependency whose name matches `pattern`; Unavailable if none does."""
+        for name in self.depends:
+            if re.fullmatch(pattern, name):
+                return name
+        raise Unavailable(f"package {self.name} depends on nothing like {pattern}")
+
     @property
     def file_name(self) -> str:
         """The name that apt-get gives the file: the colon of a version is escaped."""
         return f"{self.name}_{self.version.replace(':', '%3a')}_{self.architecture}.deb"
 
 
-def find(name: str, architecture: str) -> Package:
-    """The candidate for package `name`; Unavailable if apt knows none."""
-    text = _output(["apt-cache", "show", "--no-all-versions", f"{name}:{architecture}"])
-    fields = dict(re.findall(r"^([\w-]+): (.*)$", text.split("\n\n", 1)[0], re.MULTILINE))
-    if "SHA256" not in fields:
-        raise Unavailable(
-            f"apt knows no package {name} for {architecture}: run 'apt-get update', and see that the sources of apt"
-            " name a Debian mirror"
-        )
+def find(names: Iterable[str], architecture: str) -> dict[str, Package]:
+    """The candidates for the packages `names`, by name; Unavailable if apt knows one of them not."""
+    wanted = list(dict.fromkeys(names))
+    text = _output(["apt-cache", "show", "--no-all-versions", *(f"{name}:{architecture}" for name in wanted)])
+    stanzas = [dict(re.findall(r"^([\w-]+): (.*)$", stanza, re.MULTILINE)) for stanza in text.split("\n\n")]
+    # A package that is installed from elsewhere has no checksum: there is nothing to download it from.
+    found = {fields["Package"]: _to_package(fields) for fields in stanzas if "SHA256" in fields}
+    for name in wanted:
+        if name not in found:
+            raise Unavailable(
+                f"apt knows no package {name} for {architecture}: run 'apt-get update', and see that the sources of"
+                " apt name a Debian mirror"
+            )
+    return found
+
+
+def _to_package(fields: dict[str, str]) -> Package:
     return Package(
         fields["Package"],
         fields["Version"],
@@ -53,14 +68,6 @@ def find(name: str, architecture: str) -> Package:
         fields["SHA256"],
         _names(fields.get("Pre-Depends", "")) + _names(fields.get("Depends", "")),
     )
-
-
-def find_real(meta: str, pattern: str, architecture: str) -> Package:
-    """The package that the meta package `meta` stands for: the dependency whose name matches `pattern`."""
-    names = [name for name in find(meta, architecture).depends if re.fullmatch(pattern, name)]
-    if not names:
-        raise Unavailable(f"package {meta} depends on nothing like {pattern}")
-    return find(names[0], architecture)
 
 
 def download(packages: Sequence[Package], directory: Path, progress: Callable[[float], None]) -> list[Path]:
