@@ -1,9 +1,9 @@
-"""Click groups whose verbs are imported when they are used, and the options that every verb takes."""
+"""Verbs that are imported when they are used, and the options that every verb takes."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +12,36 @@ import click
 from pxed.cli.session import Session
 
 
-class LazyGroup(click.Group):
-    """A group that knows its verbs' modules and one line of help of each; the module's `command` is the verb."""
-
-    def __init__(self, *, verbs: Mapping[str, tuple[str, str]], **settings: Any) -> None:
-        """`verbs`: name -> (module, one line of help)."""
-        super().__init__(**settings)
-        self._verbs = verbs
+class VerbGroup(click.Group):
+    """A group that lists its verbs in the order in which they were added, as one tells of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The lazy verbs in the order of their table, then those that are there."""
-        return [*self._verbs, *super().list_commands(ctx)]
+        """The names of the verbs."""
+        return list(self.commands)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb, imported now if need be."""
-        if cmd_name in self._verbs and cmd_name not in self.commands:
-            module, _ = self._verbs[cmd_name]
-            command: click.Command = importlib.import_module(module).command
-            add_common_options(command)
-            self.commands[cmd_name] = command
-        return super().get_command(ctx, cmd_name)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of verbs, from the table alone where that is enough."""
-        rows = [(name, text) for name, (_, text) in self._verbs.items()]
-        here = (name for name in super().list_commands(ctx) if name not in self._verbs)
-        rows += [(name, self.commands[name].get_short_help_str(limit=90)) for name in here]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+class LazyVerb(click.Command):
+    """Stands in a group for a verb that is elsewhere, until somebody uses it: help and completion need the name and the
+    line of help alone."""
+
+    def __init__(self, name: str, place: str, short_help: str) -> None:
+        """`place` is `module:attribute`."""
+        super().__init__(name, short_help=short_help)
+        self._place = place
+
+    @cached_property
+    def verb(self) -> click.Command:
+        """The verb itself, imported."""
+        module, _, attribute = self._place.partition(":")
+        verb: click.Command = getattr(importlib.import_module(module), attribute)
+        add_common_options(verb)
+        return verb
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The verb's own context: from here on click deals with the verb and no longer with its stand-in."""
+        return self.verb.make_context(info_name, args, parent, **extra)
 
 
 def add_common_options(command: click.Command) -> None:
@@ -57,19 +59,20 @@ def add_common_options(command: click.Command) -> None:
             help="Configuration file. [env: PXED_CONFIG; default: /etc/pxed/pxed.toml]",
         ),
         click.Option(
-            ["--json"], is_flag=True, expose_value=False, callback=_take_json, help="Print JSON instead of a table."
+            ["--json"], is_flag=True, expose_value=False, callback=_take_json, help="Print JSON instead of text."
         ),
     ]
     if isinstance(command, click.Group):
         for inner in command.commands.values():
-            add_common_options(inner)
+            if not isinstance(inner, LazyVerb):
+                add_common_options(inner)
 
 
-def _take_config(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+def _take_config(context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
     if value is not None:
         context.ensure_object(Session).config_path = value
 
 
-def _take_json(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+def _take_json(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value:
         context.ensure_object(Session).as_json = True

@@ -14,28 +14,29 @@ from typing import NoReturn
 import click
 
 from pxed import __version__
-from pxed.cli.lazy import LazyGroup, add_common_options
+from pxed.cli.lazy import LazyVerb, VerbGroup, add_common_options
+from pxed.cli.output import say
 from pxed.cli.session import Session
 from pxed.errors import PxedError
 
-VERBS = {
-    "serve": ("pxed.cli.serve", "Answer computers that boot from the network."),
-    "check": ("pxed.cli.check", "Find all faults of the configuration, and more with --deep."),
-    "config": ("pxed.cli.config", "Show the settings in effect."),
-    "status": ("pxed.cli.status", "Show what the running service does."),
-    "computer": ("pxed.cli.computer", "Add, import, list, show and remove computers."),
-    "collection": ("pxed.cli.collection", "Put computers into named sets."),
-    "bootimage": ("pxed.cli.bootimage", "Build, add, list, verify and remove boot images."),
-    "sequence": ("pxed.cli.sequence", "Add, list, show and remove task sequences."),
-    "advertise": ("pxed.cli.advertise", "Advertise a task sequence to a collection."),
-    "advertisement": ("pxed.cli.advertisement", "List, show, enable, disable and remove advertisements."),
-    "clear-last": ("pxed.cli.clear_last", "Let the latest mandatory advertisement run again."),
-    "explain": ("pxed.cli.explain", "Say what a computer would get now, and why."),
-    "history": ("pxed.cli.history", "Show what a computer did."),
-    "sightings": ("pxed.cli.sightings", "List computers that were seen and are not known."),
-    "lab": ("pxed.cli.lab", "Boot machines in a network of their own, to try pxed."),
-    "completion": ("pxed.cli.completion", "Print the completion script of a shell."),
-}
+VERBS = (
+    LazyVerb("serve", "pxed.cli.serve:command", "Answer computers that boot from the network."),
+    LazyVerb("check", "pxed.cli.check:command", "Find all faults of the configuration."),
+    LazyVerb("config", "pxed.cli.config:command", "Show the settings in effect."),
+    LazyVerb("status", "pxed.cli.status:command", "Show what the running service does."),
+    LazyVerb("computer", "pxed.cli.computer:command", "Add, import, list, show and remove computers."),
+    LazyVerb("collection", "pxed.cli.collection:command", "Put computers into named sets."),
+    LazyVerb("bootimage", "pxed.cli.bootimage:command", "Build, add, list, show, verify and remove boot images."),
+    LazyVerb("sequence", "pxed.cli.sequence:command", "Add, list, show and remove task sequences."),
+    LazyVerb("advertise", "pxed.cli.advertise:command", "Advertise a task sequence to a collection."),
+    LazyVerb("advertisement", "pxed.cli.advertisement:command", "List, show, enable, disable and remove those."),
+    LazyVerb("clear-last", "pxed.cli.clear_last:command", "Let the latest mandatory advertisement run again."),
+    LazyVerb("explain", "pxed.cli.explain:command", "Say what a computer would get now, and why."),
+    LazyVerb("history", "pxed.cli.history:command", "Show what a computer did."),
+    LazyVerb("sightings", "pxed.cli.sightings:command", "List computers that were seen and are not known."),
+    LazyVerb("lab", "pxed.cli.lab:command", "Boot machines in a network of their own, to try pxed."),
+    LazyVerb("completion", "pxed.cli.completion:command", "Print the completion script of a shell."),
+)
 
 EXIT_CODES = """\b
 Exit status:
@@ -47,8 +48,8 @@ Exit status:
 
 
 @click.command(
-    cls=LazyGroup,
-    verbs=VERBS,
+    cls=VerbGroup,
+    commands=VERBS,
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -76,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except PxedError as error:
-        click.echo("\n".join(f"pxed: {line}" for line in str(error).splitlines()), err=True)
+        say("\n".join(f"pxed: {line}" for line in str(error).splitlines()))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130

@@ -37,14 +37,27 @@ def print_rows(rows: Iterable[Row], columns: Mapping[str, str], *, as_json: bool
 def print_fields(fields: Row, *, as_json: bool) -> None:
     """One thing, a line a field; what is empty is left out of the text."""
     if as_json:
-        click.echo(json.dumps(fields, default=_json_value, indent=2))
-    else:
-        _print_aligned([[f"{key.replace('_', ' ')}:", cell(value)] for key, value in fields.items() if cell(value)])
+        print_json(fields)
+        return
+    lines: list[list[str]] = []
+    for key, value in fields.items():
+        label = f"{key.replace('_', ' ')}:"
+        for each in value if _is_list_of_rows(value) else [value]:
+            if text := cell(each):
+                lines.append([label, text])
+                label = ""
+    if lines:
+        _print_aligned(lines)
+
+
+def print_json(data: object) -> None:
+    """One JSON document, for people to read as well."""
+    click.echo(json.dumps(data, default=_json_value, indent=2))
 
 
 def say(text: str) -> None:
-    """A message to the person, on stderr."""
-    click.echo(printable(text), err=True)
+    """A message to the person, on stderr; it may have several lines."""
+    click.echo("\n".join(map(printable, text.split("\n"))), err=True)
 
 
 def cell(value: object) -> str:
@@ -56,6 +69,8 @@ def cell(value: object) -> str:
             return "yes" if value else "no"
         case datetime():
             return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
+        case Mapping():
+            return ", ".join(f"{key.replace('_', ' ')} {text}" for key, each in value.items() if (text := cell(each)))
         case list() | tuple():
             return ", ".join(cell(each) for each in value)
         case _:
@@ -66,7 +81,11 @@ def printable(text: str) -> str:
     r"""`text` with what is not printable written as an escape: '\x1b[2J' for the sequence that clears a screen."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _is_list_of_rows(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
 
 
 def _json_value(value: object) -> object:

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pxed.cli.output import print_json, say
 from pxed.errors import NotPermitted, PxedError
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ class Session:
         """The file that is the configuration."""
         return self.config_path or Path(os.environ.get("PXED_CONFIG") or "/etc/pxed/pxed.toml")
 
+    @property
+    def images_dir(self) -> Path:
+        """The directory of boot images, for a verb that puts some into it: the state directory is there."""
+        _make_state_dir(self.config.service.state_dir, self.config.service.user)
+        return self.config.images_dir
+
     @contextmanager
     def reading(self) -> Iterator[Tx]:
         """The site for reading only, as it is at one moment; StoreError if it cannot be read.
@@ -65,6 +72,14 @@ class Session:
 
         with transaction(self._open(create=True), user_name(), datetime.now(UTC)) as tx:
             yield tx
+
+    def report(self, data: object, *messages: str) -> None:
+        """What was done: `data` as JSON on stdout if that is wanted, otherwise the messages on stderr."""
+        if self.as_json:
+            print_json(data)
+            return
+        for message in messages:
+            say(message)
 
     def _open(self, *, create: bool) -> Engine:
         from pxed.site.database import open_database

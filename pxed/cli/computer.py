@@ -1,0 +1,172 @@
+"""`pxed computer`: the machines that the site knows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from pxed.cli.lazy import VerbGroup
+from pxed.cli.names import GuidType, MacType, find_collection, find_computer
+from pxed.cli.output import Row, print_fields, print_rows, say
+from pxed.cli.session import Session
+from pxed.errors import Refused
+
+if TYPE_CHECKING:
+    from pxed.site.importer import ImportPlan
+
+_CHANGE_COLUMNS = {"line": "Line", "name": "Computer", "change": "Change", "text": "What"}
+_COLUMNS = {"name": "Name", "macs": "MAC addresses", "guid": "GUID"}
+
+
+@click.group(cls=VerbGroup)
+def command() -> None:
+    """Add, import, list, show and remove computers.
+
+    \b
+    Example:
+      pxed computer list --collection Lab
+    """
+
+
+@command.command
+@click.argument("name")
+@click.option("--mac", "macs", type=MacType(), multiple=True, help="MAC address; may be given several times.")
+@click.option("--guid", type=GuidType(), help="SMBIOS GUID, as firmware shows it.")
+@click.option("--collection", "collections", multiple=True, help="Put it into this collection; may be repeated.")
+@click.pass_obj
+def add(session: Session, name: str, macs: tuple[str, ...], guid: UUID | None, collections: tuple[str, ...]) -> None:
+    """Add a computer, or overwrite the one that it is.
+
+    A computer that has its name, its GUID or one of its MAC addresses is the same one.
+
+    \b
+    Example:
+      pxed computer add ws-01 --mac 52:54:00:12:34:56 --collection Lab
+    """
+    with session.writing() as tx:
+        homes = [find_collection(tx, each) for each in collections]
+        computer = tx.put_computer(name, macs, guid)
+        for home in homes:
+            tx.add_member(home.id, computer.id)
+    session.report(asdict(computer), f"computer {computer.name} is kept")
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
+@click.option("--header", is_flag=True, help="The first line names the columns.")
+@click.option("--collection", help="Put all of them into this collection.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--skip-bad", is_flag=True, help="Import the good lines although there are bad ones.")
+@click.pass_obj
+def import_(session: Session, file: Path, header: bool, collection: str | None, dry_run: bool, skip_bad: bool) -> None:
+    """Import computers from a CSV file.
+
+    FILE may be `-` for standard input. A line is name,guid,mac; GUID or MAC may be empty, several MACs are separated by spaces or semicolons. A computer
+    that exists is overwritten. If any line is bad, nothing is imported.
+
+    \b
+    Example:
+      pxed computer import computers.csv --collection Lab --dry-run
+    """
+    from pxed.site.importer import import_computers, read_computers
+
+    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    lines, bad = read_computers(data, header=header)
+    with session.writing() as tx:
+        home = find_collection(tx, collection) if collection is not None else None
+        plan = import_computers(tx, lines, bad, collection=home, skip_bad=skip_bad, dry_run=dry_run)
+    refused = bool(plan.bad) and not skip_bad
+    for each in plan.bad:
+        say(f"line {each.number}: {each.reason}")
+    if session.as_json or dry_run:
+        print_rows(_changes(plan), _CHANGE_COLUMNS, as_json=session.as_json, empty="no computers in the file")
+    if refused:
+        raise Refused(f"nothing is imported: {_count(len(plan.bad), 'bad line')}; --skip-bad would leave them out")
+    done = "would be " if dry_run else ""
+    say(
+        f"{_count(len(plan.added), 'computer')} {done}added, {len(plan.changed)} {done}changed, "
+        f"{len(plan.unchanged)} unchanged" + (f", {_count(len(plan.bad), 'bad line')} left out" if plan.bad else "")
+    )
+
+
+def _changes(plan: ImportPlan) -> Iterator[Row]:
+    """What an import did or would do, in the order of the file."""
+    rows: list[dict[str, Any]] = [
+        {"line": change.line.number, "name": change.line.name, "change": kind, "text": change.text}
+        for kind, changes in (("add", plan.added), ("change", plan.changed), ("keep", plan.unchanged))
+        for change in changes
+    ]
+    rows += [{"line": each.number, "name": None, "change": "bad", "text": each.reason} for each in plan.bad]
+    return iter(sorted(rows, key=lambda row: row["line"]))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+@command.command("list")
+@click.option("--collection", help="Only the members of this one.")
+@click.pass_obj
+def list_(session: Session, collection: str | None) -> None:
+    """List computers by name.
+
+    \b
+    Example:
+      pxed computer list --json
+    """
+    with session.reading() as tx:
+        home = find_collection(tx, collection).id if collection is not None else None
+        rows = (asdict(computer) for computer in tx.computers(home))
+        print_rows(rows, _COLUMNS, as_json=session.as_json, empty="no computers")
+
+
+@command.command
+@click.argument("computer")
+@click.pass_obj
+def show(session: Session, computer: str) -> None:
+    """Show a computer, its collections and its PXE records.
+
+    COMPUTER is a name, MAC address or GUID.
+
+    \b
+    Example:
+      pxed computer show ws-01
+    """
+    with session.reading() as tx:
+        found = find_computer(tx, computer)
+        advertisements = {each.id: each.name for each in tx.advertisements()}
+        records = [
+            {
+                "advertisement": advertisements[record.advertisement_id],
+                "state": record.state,
+                "try": record.tries,
+                "since": record.changed_at,
+                "message": record.message,
+            }
+            for record in tx.records(str(found.id))
+        ]
+        collections = [each.name for each in tx.collections(found.id)]
+    print_fields(asdict(found) | {"collections": collections, "records": records}, as_json=session.as_json)
+
+
+@command.command
+@click.argument("computers", nargs=-1, required=True, metavar="COMPUTER...")
+@click.pass_obj
+def remove(session: Session, computers: tuple[str, ...]) -> None:
+    """Remove computers, with what is known of their boots.
+
+    \b
+    Example:
+      pxed computer remove ws-01 ws-02
+    """
+    with session.writing() as tx:
+        found = list({computer.id: computer for computer in (find_computer(tx, key) for key in computers)}.values())
+        for computer in found:
+            tx.remove_computer(computer.id)
+    session.report([computer.name for computer in found], *(f"computer {each.name} is removed" for each in found))

@@ -1,0 +1,106 @@
+"""`pxed status`: what the running service says of itself, and what the database knows."""
+
+from __future__ import annotations
+
+import json
+import socket
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pxed.cli.output import print_fields, print_json, say
+from pxed.cli.session import Session
+from pxed.errors import NotPermitted, StoreError, Unavailable
+
+_TIMEOUT_SECONDS = 5.0
+"""The service answers from memory; one that takes longer is stuck."""
+
+
+@click.command
+@click.pass_obj
+def command(session: Session) -> None:
+    """Show what the running service does, and what the site holds.
+
+    If the service does not run, the exit status is 69, and the site is shown all the same.
+
+    \b
+    Example:
+      pxed status --json
+    """
+    trouble: Unavailable | NotPermitted | None = None
+    service: dict[str, Any] | None = None
+    try:
+        service = ask(session.config.control_socket)
+    except (Unavailable, NotPermitted) as error:
+        trouble = error
+    site = _site(session)
+    if session.as_json:
+        print_json({"service": service, "site": site})
+    else:
+        print_fields(_flat(service or {}) | {f"site {key}": value for key, value in site.items()}, as_json=False)
+    if trouble is not None:
+        raise trouble
+
+
+def ask(path: Path) -> dict[str, Any]:
+    """The service's own words, from its control socket; Unavailable if it does not run, NotPermitted if we may not."""
+    connection = _UnixConnection(path)
+    try:
+        connection.request("GET", "/status", headers={"Host": "pxed"})
+        response = connection.getresponse()
+        text = response.read()
+        if response.status != 200:
+            raise Unavailable(f"the service answers with HTTP status {response.status} on {path}")
+        answer: dict[str, Any] = json.loads(text)
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise Unavailable(f"the service does not run: nothing listens on {path}") from None
+    except PermissionError:
+        raise NotPermitted(f"the service cannot be asked: no permission for {path}") from None
+    except TimeoutError:
+        raise Unavailable(f"the service does not answer on {path} within {_TIMEOUT_SECONDS:g} seconds") from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise Unavailable(f"the service cannot be asked on {path}: {error}") from None
+    finally:
+        connection.close()
+    return answer
+
+
+class _UnixConnection(HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _site(session: Session) -> dict[str, int]:
+    """How much of everything there is; empty, with a message, if the database cannot be read."""
+    try:
+        with session.reading() as tx:
+            return {
+                "computers": sum(1 for _ in tx.computers()),
+                "collections": len(tx.collections()),
+                "boot_images": len(tx.boot_images()),
+                "task_sequences": len(tx.sequences()),
+                "advertisements": len(tx.advertisements()),
+                "sightings": len(tx.sightings()),
+            }
+    except StoreError as error:
+        say(f"pxed: {error}")
+        return {}
+
+
+def _flat(fields: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Tables within tables as lines: {"tftp": {"workers": 2}} becomes {"tftp workers": 2}."""
+    flat: dict[str, Any] = {}
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{above}{key} ")
+        else:
+            flat[f"{above}{key}"] = value
+    return flat
