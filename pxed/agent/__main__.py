@@ -20,18 +20,18 @@ from pxed.agent.task import End, carry_out
 
 def main() -> None:
     """Does the whole work of one boot."""
-    console = open_consoles()
-    wait = cmdline.DEFAULT_WAIT
-    try:
-        options = cmdline.parse(Path("/proc/cmdline").read_text())
-        wait = options.wait
-        end = _work(options, console)
-    except (ValueError, network.NoNetwork, Unreachable) as error:
-        console.say(str(error))
-        end = End.FAILED
-    if end is End.FAILED:
-        console.say(f"this computer restarts in {wait} s")
-        time.sleep(wait)
+    with open_consoles() as console:
+        wait = cmdline.DEFAULT_WAIT
+        try:
+            options = cmdline.parse(Path("/proc/cmdline").read_text())
+            wait = options.wait
+            end = _work(options, console)
+        except (ValueError, network.NoNetwork, Unreachable) as error:
+            console.say(str(error))
+            end = End.FAILED
+        if end is End.FAILED:
+            console.say(f"this computer restarts in {wait} s")
+            time.sleep(wait)
 
 
 def _work(options: cmdline.Options, console: Console) -> End:

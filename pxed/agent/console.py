@@ -7,7 +7,8 @@ nothing. So the agent writes to every console that the kernel itself writes to.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,10 +33,14 @@ class Console:
         self.write(f"pxed: {text}\n".encode(errors="replace"))
 
 
-def open_consoles(active: Path = ACTIVE, devices: Path = Path("/dev")) -> Console:
+@contextlib.contextmanager
+def open_consoles(active: Path = ACTIVE, devices: Path = Path("/dev")) -> Iterator[Console]:
     """The consoles that the kernel names in `active`, those that can be opened."""
-    streams: list[BinaryIO] = []
-    for name in active.read_text().split() if active.exists() else ():
-        with contextlib.suppress(OSError):
-            streams.append((devices / name).open("wb", buffering=0))
-    return Console(streams)
+    with contextlib.ExitStack() as opened:
+        streams: list[BinaryIO] = []
+        for name in active.read_text().split() if active.exists() else ():
+            with contextlib.suppress(OSError):
+                # Without O_CREAT, which would make a file of a device that is not there.
+                descriptor = os.open(devices / name, os.O_WRONLY | os.O_NOCTTY)
+                streams.append(opened.enter_context(open(descriptor, "wb", buffering=0)))
+        yield Console(streams)
