@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Interface
 
 import psutil
 
-from pxed.config import Interface as WantedInterface
+from pxed.config import InterfaceConfig
 
 _RTMGRP_LINK = 0x1
 _RTMGRP_IPV4_IFADDR = 0x10
@@ -60,7 +60,7 @@ def scan() -> dict[str, Interface]:
     return found
 
 
-def select(wanted: Iterable[WantedInterface], present: Mapping[str, Interface]) -> tuple[list[Interface], list[str]]:
+def select(wanted: Iterable[InterfaceConfig], present: Mapping[str, Interface]) -> tuple[list[Interface], list[str]]:
     """Those of `present` that the configuration names, and a sentence for each that is missing or has no address."""
     chosen: list[Interface] = []
     missing: list[str] = []

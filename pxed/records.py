@@ -20,8 +20,7 @@ from pxed.config import Config
 from pxed.policy import record as machine
 from pxed.policy.facts import Stage
 from pxed.site.model import Advertisement, EventKind, Kind, PxeRecord, RecordState, Sighting
-from pxed.site.store import Tx
-from pxed.site.writer import Writer
+from pxed.site.store import Jobs, Tx
 
 log = logging.getLogger("pxed.record")
 
@@ -43,7 +42,7 @@ class Report:
 class Records:
     """The service's hand on the PXE records; `config` may be exchanged while it runs."""
 
-    def __init__(self, writer: Writer, config: Config, clock: Callable[[], datetime]) -> None:
+    def __init__(self, writer: Jobs, config: Config, clock: Callable[[], datetime]) -> None:
         self.config = config
         self._writer = writer
         self._clock = clock

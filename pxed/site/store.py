@@ -1,4 +1,4 @@
-"""What the rest of the program may ask of the site's database: two small interfaces.
+"""What the rest of the program may ask of the site's database: three small interfaces.
 
 `Reader` is the boot path's view: read-only, indexed, never waiting for a writer. `Tx` is a transaction: what the
 command line and the service's writer thread do to the site, whole or not at all. `sql/` implements both on a
@@ -9,9 +9,10 @@ person typed and cannot be (a name with a control character, a computer without 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pxed.site.model import (
     Advertisement,
@@ -28,6 +29,8 @@ from pxed.site.model import (
     Sighting,
     TaskSequence,
 )
+
+T = TypeVar("T")
 
 
 class Reader(Protocol):
@@ -203,4 +206,16 @@ class Tx(Protocol):
 
     def events(self, subject: str | None, limit: int) -> Sequence[Event]:
         """The last `limit` of a subject, or of all, oldest first."""
+        ...
+
+
+class Jobs(Protocol):
+    """The service's way to change the site: one writer, nobody waits for a lock. `writer.py` implements it."""
+
+    def submit(self, job: Callable[[Tx], T]) -> Future[T]:
+        """Runs `job` in a transaction soon; its result is known when it is durable."""
+        ...
+
+    def submit_droppable(self, job: Callable[[Tx], object]) -> None:
+        """Runs `job` in a transaction when it can be; never waits, never fails, may be dropped."""
         ...

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from pxed.web.request import INTERFACE_OF, InterfaceOf
 
-log = logging.getLogger("pxed.web")
-
 MAX_REQUESTS_AT_ONCE = 2000
 """More than that many requests under way get 503: a stranger must not make us hold what we cannot serve."""
-
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def application(interface_of: InterfaceOf, *rooms: Any) -> web.Application:
@@ -38,11 +34,11 @@ def control_application(status: Callable[[], dict[str, Any]]) -> web.Application
     return app
 
 
-def _limit() -> Callable[[web.Request, _Handler], Awaitable[web.StreamResponse]]:
+def _limit() -> Middleware:
     under_way = 0
 
     @web.middleware
-    async def limit(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
         nonlocal under_way
         if under_way >= MAX_REQUESTS_AT_ONCE:
             raise web.HTTPServiceUnavailable(text="too many requests at once\n", headers={"Retry-After": "5"})

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
-from pxed.content import Content, ContentError, Opened, Reason
+from pxed.content import Content, ContentError, Opened, Problem
 from pxed.transfers import Transfer, Transfers
 from pxed.web.request import origin_of
 
 _TYPES = {".efi": "application/efi", ".iso": "application/vnd.efi-iso", ".img": "application/vnd.efi-img"}
 """What UEFI HTTP boot goes by (EDK2 NetworkPkg/HttpBootDxe/HttpBootSupport.c)."""
 
-_STATUS = {Reason.NOT_FOUND: web.HTTPNotFound, Reason.DENIED: web.HTTPForbidden}
+_STATUS = {Problem.NOT_FOUND: web.HTTPNotFound, Problem.DENIED: web.HTTPForbidden}
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Files:
             self.transfers.finished(
                 Transfer("HTTP", origin.peer, origin.interface, name, None, False, 0, 0.0, f"refused: {error}")
             )
-            raise _STATUS[error.reason](text=f"{error}\n") from None
+            raise _STATUS[error.problem](text=f"{error}\n") from None
         response = _Sent(opened)
         try:
             await response.prepare(request)

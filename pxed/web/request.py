@@ -13,7 +13,7 @@ from aiohttp import web
 InterfaceOf = Callable[[str], str]
 """Name of the interface that has an address; empty if none has."""
 
-INTERFACE_OF = web.AppKey("INTERFACE_OF", InterfaceOf)  # type: ignore[type-abstract]
+INTERFACE_OF: web.AppKey[InterfaceOf] = web.AppKey("INTERFACE_OF")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,110 @@
+"""`pxed explain`: the verdict that a computer would get now, with the whole trail of rules."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from pxed.cli.output import print_json
+from pxed.cli.session import Session
+from pxed.errors import NotFound
+
+if TYPE_CHECKING:
+    import uuid
+
+    from pxed.policy.verdict import Verdict
+
+ARCHITECTURES = {"bios": 0, "uefi-i386": 6, "uefi-amd64": 7, "uefi-armhf": 10, "uefi-arm64": 11, "uefi-riscv64": 27}
+"""Kinds of firmware as `[loaders]` names them, and their number in option 93."""
+
+
+@click.command
+@click.argument("key", metavar="MAC|GUID|NAME")
+@click.option(
+    "--arch",
+    type=click.Choice(list(ARCHITECTURES)),
+    default="uefi-amd64",
+    show_default=True,
+    help="The firmware that it would ask with.",
+)
+@click.pass_obj
+def command(session: Session, key: str, arch: str) -> None:
+    """Say what a computer would get if it booted from the network now, and which rules led to it.
+
+    A MAC address or GUID that no computer has is explained as an unknown one.
+
+    \b
+    Example:
+      pxed explain 52:54:00:12:34:56 --arch bios
+    """
+    from pxed.policy.decide import decide
+    from pxed.policy.facts import Client, Facts, Stage
+    from pxed.site.database import open_database
+    from pxed.site.sql import SqlReader
+    from pxed.wire.architecture import architecture
+
+    mac, guid = _identifiers(session, key)
+    config = session.config
+    reader = SqlReader(open_database(config.database.url, config.service.state_dir))
+    facts = Facts(mac, guid, architecture(ARCHITECTURES[arch]), Client.PXE, Stage.FIRMWARE, interface="")
+    try:
+        verdict = decide(facts, reader.evidence(mac, facts.guids), reader.plan(), config, datetime.now(UTC))
+    finally:
+        reader.close()
+    if session.as_json:
+        print_json(_as_data(verdict))
+        return
+    width = max(len(finding.rule) for finding in verdict.trail)
+    for finding in verdict.trail:
+        click.echo(f"{finding.rule:{width}}  {finding.text}")
+    click.echo(f"{'verdict':{width}}  {_in_words(verdict)}")
+
+
+def _identifiers(session: Session, key: str) -> tuple[str, uuid.UUID | None]:
+    """MAC address and GUID that the computer would show."""
+    from pxed.site.identifiers import parse_guid, parse_mac
+
+    with session.reading() as tx:
+        computer = tx.find_computer(key)
+    if computer is not None:
+        return (computer.macs[0] if computer.macs else ""), computer.guid
+    with suppress(ValueError):
+        return parse_mac(key), None
+    with suppress(ValueError):
+        return "", parse_guid(key)
+    raise NotFound(f"no computer is called {key!r}, and it is neither a MAC address nor a GUID")
+
+
+def _in_words(verdict: Verdict) -> str:
+    from pxed.policy.verdict import Abort, Boot
+
+    match verdict:
+        case Boot(mandatory=True, choices=(choice, *_)):
+            advertisement = choice.advertisement
+            return f"boots {advertisement.boot_image!r} and runs {advertisement.sequence!r} without a question"
+        case Boot(choices=choices):
+            names = ", ".join(repr(choice.advertisement.name) for choice in choices)
+            return f"asks for F12, then boots {names}"
+        case Abort():
+            return "goes on to its next boot device at once"
+        case _:
+            return "gets no answer"
+
+
+def _as_data(verdict: Verdict) -> dict[str, object]:
+    from pxed.policy.verdict import Boot
+
+    choices = verdict.choices if isinstance(verdict, Boot) else ()
+    return {
+        "verdict": type(verdict).__name__.lower(),
+        "rule": verdict.rule,
+        "reason": verdict.reason,
+        "mandatory": isinstance(verdict, Boot) and verdict.mandatory,
+        "advertisements": [{"id": one.advertisement.id, "name": one.advertisement.name} for one in choices],
+        "computer": verdict.identity.name if verdict.identity else "",
+        "standing": str(verdict.identity.standing) if verdict.identity else "",
+        "trail": [{"rule": finding.rule, "finding": finding.text} for finding in verdict.trail],
+    }

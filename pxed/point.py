@@ -1,0 +1,93 @@
+"""The rooms of one service point, built from a configuration and joined together; no socket is opened here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from pxed.config import Config
+from pxed.content import Content
+from pxed.loaders import find_loaders
+from pxed.records import Records
+from pxed.responder.answer import Responder
+from pxed.site.database import open_database
+from pxed.site.reopening import ReopeningReader
+from pxed.site.sql.link import Link
+from pxed.site.sql.reader import SqlReader
+from pxed.site.writer import Writer
+from pxed.transfers import Transfers
+from pxed.verdicts import Verdicts
+from pxed.web.agent import AgentApi
+from pxed.web.app import application
+from pxed.web.files import Files
+from pxed.web.request import InterfaceOf
+from pxed.web.scripts import Scripts
+
+_BUSY_SECONDS = 2.0
+"""How long the boot path waits for the database's lock before it counts as locked."""
+
+
+def utc_now() -> datetime:
+    """The wall clock, for schedules and history."""
+    return datetime.now(UTC)
+
+
+class Point:
+    """Everything that decides and answers. Made once; `apply` gives it a new configuration while it runs."""
+
+    def __init__(self, config: Config, key: bytes, clock: Callable[[], datetime] = utc_now) -> None:
+        self.config = config
+        self.loaders = find_loaders(config)
+        self.reader = ReopeningReader(self._open_reader, time.monotonic)
+        self.writer = Writer(self._open_link, clock=clock)
+        self.records = Records(self.writer, config, clock)
+        self.verdicts = Verdicts(self.reader, self.records, config, clock)
+        self.responder = Responder(self.verdicts, config, self.loaders.names, key, time.time, time.monotonic)
+        self.transfers = Transfers(self.records, self.reader.plan)
+        self._key = key
+        self._scripts = Scripts(self.verdicts, self.records, config, key, time.time)
+        self._files = Files(self._content(), self.transfers, time.time)
+
+    def application(self, interface_of: InterfaceOf) -> web.Application:
+        """What is served over HTTP."""
+        agent = AgentApi(self.reader, self.records, self._key, time.time)
+        return application(interface_of, self._scripts, agent, self._files)
+
+    def apply(self, config: Config) -> None:
+        """From now on everything goes by `config`, except where the database is."""
+        self.config = config
+        self.loaders = find_loaders(config)
+        for room in (self.verdicts, self.records, self.responder, self._scripts):
+            room.config = config
+        self.responder.loaders = self.loaders.names
+        self._files.content = self._content()
+
+    def status(self) -> dict[str, Any]:
+        """What `pxed status` shows of these rooms."""
+        return {
+            "enabled": self.config.service.enabled,
+            "database": self.reader.fault or "ok",
+            "history_lost": self.writer.dropped,
+            "answers": dict(sorted(self.responder.counters.items())),
+            "loaders": dict(self.loaders.names),
+        }
+
+    def close(self) -> None:
+        """Writes what is waiting and gives the database up."""
+        self.writer.close()
+        self.reader.close()
+
+    def _content(self) -> Content:
+        return Content(self.config.public_dir, self.config.images_dir, self.loaders.files, self._key)
+
+    def _open_link(self) -> Link:
+        url, state_dir = self.config.database.url, self.config.service.state_dir
+        return Link(open_database(url, state_dir, create=True, busy_seconds=_BUSY_SECONDS))
+
+    def _open_reader(self) -> SqlReader:
+        url, state_dir = self.config.database.url, self.config.service.state_dir
+        return SqlReader(open_database(url, state_dir, create=True, busy_seconds=_BUSY_SECONDS))

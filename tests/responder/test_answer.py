@@ -1,0 +1,226 @@
+"""From datagram to datagram: who is answered, with what, and where to."""
+
+import uuid
+from ipaddress import IPv4Address, IPv4Interface
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import GUID, KEY, MAC, NOW, Clock, DirectWriter, add_computer, advertise
+
+from pxed.boot.token import unseal_ticket
+from pxed.config import Config
+from pxed.config import Responder as ResponderConfig
+from pxed.interfaces import Interface
+from pxed.records import Records
+from pxed.responder.answer import BOOT_SERVER, DHCP_SERVER, Responder
+from pxed.responder.endpoint import Answer, Later, Place
+from pxed.site.memory import MemorySite
+from pxed.site.model import Kind, RecordState
+from pxed.verdicts import Verdicts
+from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
+from pxed.wire.pxe import encode_client_guid
+
+OURS = IPv4Address("192.0.2.1")
+INTERFACE = Interface("eth0", "52:54:00:00:00:01", 1500, (IPv4Interface("192.0.2.1/24"),))
+AT_67 = Place(INTERFACE, DHCP_SERVER, OURS)
+AT_4011 = Place(INTERFACE, BOOT_SERVER, OURS)
+FROM_NOWHERE = ("0.0.0.0", 68)
+BROADCAST = ("255.255.255.255", 68)
+LOADERS = {"bios": "undionly.kpxe", "uefi-amd64": "snponly.efi"}
+
+
+class Bench:
+    """A responder on a site in memory."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        config = config or Config()
+        self.site = MemorySite(now=NOW)
+        self.clock = Clock()
+        self.writer = DirectWriter(self.site)
+        self.records = Records(self.writer, config, self.clock)
+        verdicts = Verdicts(self.site, self.records, config, self.clock)
+        self.responder = Responder(verdicts, config, LOADERS, KEY, self.clock.unix, self.clock.unix)
+
+    def ask(self, packet: Packet, peer: tuple[str, int] = FROM_NOWHERE, place: Place = AT_67) -> Answer | Later | None:
+        return self.responder.answer(packet.encode(), peer, place)
+
+    def answered(self, packet: Packet, peer: tuple[str, int] = FROM_NOWHERE, place: Place = AT_67) -> Packet:
+        answer = self.ask(packet, peer, place)
+        assert isinstance(answer, Answer)
+        return decode(answer.data)
+
+
+def discover(code: int = 7, kind: MessageType = MessageType.DISCOVER, mac: str = MAC, **extra: bytes) -> Packet:
+    options: dict[int, bytes] = {
+        Option.DHCP_MESSAGE_TYPE: bytes((kind,)),
+        Option.MAXIMUM_DHCP_MESSAGE_SIZE: b"\x05\xc0",
+        Option.CLIENT_SYSTEM_ARCHITECTURE: code.to_bytes(2),
+        Option.CLIENT_MACHINE_IDENTIFIER: encode_client_guid(GUID),
+        Option.VENDOR_CLASS_IDENTIFIER: f"PXEClient:Arch:{code:05}:UNDI:003016".encode(),
+        **{Option[name]: value for name, value in extra.items()},
+    }
+    address = bytes.fromhex(mac.replace(":", ""))
+    return Packet(BOOTREQUEST, xid=77, chaddr=address.ljust(16, b"\0"), options=options)
+
+
+def from_ipxe(code: int = 7) -> Packet:
+    return discover(code, USER_CLASS=b"iPXE", ETHERBOOT=b"\x14\x01\x01\xeb\x03\x01\x15\x01\xff")
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_an_unknown_computer_is_not_answered_and_is_sighted(bench: Bench) -> None:
+    assert bench.ask(discover()) is None
+    assert bench.ask(discover()) is None
+    (sighting,) = bench.site.sightings()
+    assert (sighting.mac, sighting.guid, sighting.architecture, sighting.interface, sighting.count) == (
+        MAC,
+        GUID,
+        7,
+        "eth0",
+        2,
+    )
+    assert bench.responder.counters == {"ignored: unknown-support": 2}
+
+
+def test_a_mandatory_advertisement_goes_through_all_stages(bench: Bench) -> None:
+    computer = add_computer(bench.site)
+    advertise(bench.site, Kind.MANDATORY)
+    offer = bench.answered(discover())
+    assert (offer.message_type, offer.file) == (MessageType.OFFER, b"snponly.efi")
+    request = discover(kind=MessageType.REQUEST)
+    answer = bench.ask(request, ("192.0.2.77", 4011), AT_4011)
+    assert isinstance(answer, Answer)
+    assert answer.destination == ("192.0.2.77", 4011)
+    assert decode(answer.data).message_type is MessageType.ACK
+    script = bench.answered(from_ipxe())
+    url = script.options[Option.BOOTFILE_NAME].rstrip(b"\0").decode()
+    assert url.startswith("http://192.0.2.1:8067/boot/")
+    ticket = unseal_ticket(url.split("/")[-2], KEY, bench.clock.unix())
+    assert (ticket.mac.hex(":"), ticket.guid, ticket.architecture, ticket.https) == (MAC, GUID, 7, True)
+    (record,) = bench.site.records(str(computer.id))
+    assert (record.state, record.tries) == (RecordState.OFFERED, 1)
+
+
+def test_a_computer_known_by_guid_alone_is_answered_in_either_byte_order(bench: Bench) -> None:
+    add_computer(bench.site, mac="52:54:00:99:99:99", guid=uuid.UUID(bytes=GUID.bytes_le))
+    advertise(bench.site, Kind.MANDATORY)
+    assert bench.answered(discover()).file == b"snponly.efi"
+
+
+def test_bios_gets_its_own_loader(bench: Bench) -> None:
+    add_computer(bench.site)
+    advertise(bench.site, Kind.OPTIONAL)
+    assert bench.answered(discover(0)).file == b"undionly.kpxe"
+
+
+def test_ipxe_asking_4011_is_answered_from_there_with_an_ack_and_its_script(bench: Bench) -> None:
+    add_computer(bench.site)
+    request = from_ipxe()
+    packet = Packet(BOOTREQUEST, chaddr=request.chaddr, options={**request.options, Option.DHCP_MESSAGE_TYPE: b"\x03"})
+    answer = bench.ask(packet, ("192.0.2.77", 68), AT_4011)
+    assert isinstance(answer, Answer)
+    assert answer.destination == ("192.0.2.77", 68)
+    reply = decode(answer.data)
+    assert reply.message_type is MessageType.ACK
+    assert reply.file.endswith(b"/boot.ipxe")
+
+
+def test_broadcast_unless_a_relay_asks(bench: Bench) -> None:
+    add_computer(bench.site)
+    direct = bench.ask(discover())
+    assert isinstance(direct, Answer)
+    assert direct.destination == BROADCAST
+    plain = discover()
+    relayed = Packet(BOOTREQUEST, giaddr=IPv4Address("198.51.100.1"), chaddr=plain.chaddr, options=dict(plain.options))
+    answer = bench.ask(relayed, ("198.51.100.1", 67))
+    assert isinstance(answer, Answer)
+    assert answer.destination == ("198.51.100.1", 67)
+
+
+@pytest.mark.parametrize("relay", ["255.255.255.255", "192.0.2.1"])
+def test_an_impossible_relay_is_not_answered(bench: Bench, relay: str) -> None:
+    add_computer(bench.site)
+    plain = discover()
+    packet = Packet(BOOTREQUEST, giaddr=IPv4Address(relay), chaddr=plain.chaddr, options=dict(plain.options))
+    assert bench.ask(packet) is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MessageType if kind is not MessageType.DISCOVER])
+def test_on_67_only_a_discover_is_answered(bench: Bench, kind: MessageType) -> None:
+    add_computer(bench.site)
+    assert bench.ask(discover(kind=kind)) is None
+
+
+@pytest.mark.parametrize("kind", list(MessageType))
+def test_on_4011_only_requests_are_answered(bench: Bench, kind: MessageType) -> None:
+    add_computer(bench.site)
+    answer = bench.ask(discover(kind=kind), ("192.0.2.77", 4011), AT_4011)
+    assert (answer is not None) == (kind in {MessageType.REQUEST, MessageType.INFORM})
+
+
+def test_an_ordinary_dhcp_client_is_not_answered(bench: Bench) -> None:
+    add_computer(bench.site)
+    assert bench.ask(discover(VENDOR_CLASS_IDENTIFIER=b"udhcp 1.35")) is None
+    assert bench.responder.counters == {"ignored: pxe-client": 1}
+
+
+def test_a_known_computer_without_a_boot_loader_for_it_is_an_error_in_the_log(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_computer(bench.site)
+    advertise(bench.site, Kind.OPTIONAL)
+    bench.responder.loaders = {}
+    assert bench.ask(discover()) is None
+    assert "no boot loader for x64 UEFI" in caplog.text
+
+
+def test_a_short_delay_is_a_timer_and_a_long_one_waits_for_a_retry() -> None:
+    short, long = (Bench(Config(responder=ResponderConfig(delay_seconds=seconds))) for seconds in (1.5, 5))
+    for bench in (short, long):
+        add_computer(bench.site)
+    assert short.ask(discover()) == Later(1.5)
+    short.clock.advance(1.5)
+    assert isinstance(short.ask(discover()), Answer)
+    assert long.ask(discover()) is None
+    long.clock.advance(4)
+    assert long.ask(discover()) == Later(1.0)
+    long.clock.advance(1)
+    assert isinstance(long.ask(discover()), Answer)
+
+
+def test_port_4011_is_never_delayed() -> None:
+    bench = Bench(Config(responder=ResponderConfig(delay_seconds=5)))
+    add_computer(bench.site)
+    answer = bench.ask(discover(kind=MessageType.REQUEST), ("192.0.2.77", 4011), AT_4011)
+    assert isinstance(answer, Answer)
+
+
+def test_a_reply_obeys_the_size_that_the_client_takes(bench: Bench) -> None:
+    add_computer(bench.site)
+    plain = discover()
+    options = {code: value for code, value in plain.options.items() if code != Option.MAXIMUM_DHCP_MESSAGE_SIZE}
+    answer = bench.ask(Packet(BOOTREQUEST, chaddr=plain.chaddr, options=options))
+    assert isinstance(answer, Answer)
+    assert len(answer.data) <= 548
+
+
+@given(st.binary(max_size=600))
+def test_any_bytes_are_dropped_or_answered(data: bytes) -> None:
+    assert Bench().responder.answer(data, FROM_NOWHERE, AT_67) is None
+
+
+@given(st.data())
+def test_a_damaged_discover_never_raises(data: st.DataObject) -> None:
+    bench = Bench()
+    add_computer(bench.site)
+    advertise(bench.site, Kind.MANDATORY)
+    packet = bytearray(from_ipxe().encode())
+    for _ in range(data.draw(st.integers(1, 8))):
+        packet[data.draw(st.integers(0, len(packet) - 1))] = data.draw(st.integers(0, 255))
+    answer = bench.responder.answer(bytes(packet), FROM_NOWHERE, AT_67)
+    assert answer is None or decode(answer.data).siaddr == OURS  # type: ignore[union-attr]
