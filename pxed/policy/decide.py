@@ -163,10 +163,11 @@ def optional(case: Case) -> str | Verdict:
 
 
 def nothing(case: Case) -> str | Verdict:
-    """11. Known, but nothing to do."""
+    """11. Known, but nothing to do, with what the rule `mandatory` found: that is what people ask about."""
+    why = next(finding.text for finding in case.trail if finding.rule == name_of(mandatory))
     if case.config.responder.nothing_to_do == "silent":
-        return _ignore(case, nothing, 'nothing to do, and then silence: responder.nothing_to_do = "silent"')
-    return Abort(_trail(case, nothing, "nothing to do: on to the next boot device"), case.identity)
+        return _ignore(case, nothing, f'nothing to do, so silence (responder.nothing_to_do = "silent"): {why}')
+    return Abort(_trail(case, nothing, f"nothing to do: {why}"), case.identity)
 
 
 RULES: tuple[Rule, ...] = (
