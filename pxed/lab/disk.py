@@ -14,12 +14,17 @@ sector, `TEXT_SECTOR`, and halt; an installation writes its own text there and n
 
 from __future__ import annotations
 
+import base64
+import gzip
 import struct
+from pathlib import Path
+from typing import Any
 
 SECTOR = 512
 SECTORS = 256
 TEXT_SECTOR = 8
-BLANK_TEXT = "pxed lab disk: written by hand"
+MARK = "pxed lab disk: "
+"""begins every text"""
 
 _DATA = 4
 """the first sector of cluster 2"""
@@ -79,8 +84,8 @@ _EFI_CODE = bytes.fromhex(
 )
 
 
-def image(text: str = BLANK_TEXT) -> bytes:
-    """The whole disk, `SECTORS` * `SECTOR` bytes."""
+def image(text: str) -> bytes:
+    """The whole disk, `SECTORS` * `SECTOR` bytes; started, it says `MARK` and `text`."""
     program = _efi_program(text)
     chain = [0xFF8, 0xFFF, 0xFFF, 0xFFF, 5, 6, 0xFFF]  # media, reserved, EFI, BOOT, the program's three clusters
     fat = _sector(_fat12(chain))
@@ -94,9 +99,43 @@ def image(text: str = BLANK_TEXT) -> bytes:
     return (_boot_sector() + fat + fat + root + efi + boot + program).ljust(SECTORS * SECTOR, b"\0")
 
 
-def text_sector(text: str) -> bytes:
-    """What to write at sector `TEXT_SECTOR`: the text as a line of its own, then NULs; at most 500 of ASCII."""
-    return _sector(f"\r\n{text}\r\n".encode("ascii"))
+def make(path: Path, text: str | None = None, size: int = 64 << 20) -> None:
+    """Makes a disk of `size` bytes, a sparse file: blank, or with the image."""
+    with path.open("wb") as file:
+        file.write(image(text) if text is not None else b"")
+        file.truncate(size)
+
+
+def text_on(path: Path) -> str:
+    """The text on a disk without its mark; empty if it holds none."""
+    with path.open("rb") as file:
+        file.seek(TEXT_SECTOR * SECTOR)
+        text = file.read(SECTOR).rstrip(b"\0").decode("ascii", errors="replace").strip()
+    return text.removeprefix(MARK) if text.startswith(MARK) else ""
+
+
+def installation(device: str) -> dict[str, Any]:
+    """The document of a task sequence that installs this disk with nothing but busybox.
+
+    It reads from the disk how often that was done before, and leaves "installed by <advertisement>, run <number>".
+    """
+    packed = base64.b64encode(gzip.compress(image("installed by nobody"), mtime=0)).decode()
+    counted = r"sed -n 's/.*, run \([0-9]*\).*/\1/p'"
+    signed = rf"""printf '\r\n{MARK}installed by %s, run %d\r\n' "$PXED_ADVERTISEMENT" $(($(cat /tmp/runs) + 1))"""
+    steps = {
+        "Count earlier installations": f"dd if={device} bs={SECTOR} skip={TEXT_SECTOR} count=1 | {counted} > /tmp/runs",
+        "Write the disk": f"echo {packed} | base64 -d | gunzip | dd of={device} bs=64k conv=notrunc",
+        "Sign the disk": f"{signed} | dd of={device} bs={SECTOR} seek={TEXT_SECTOR} conv=notrunc,sync",
+        "Flush": "sync",
+    }
+    return {
+        "steps": [{"kind": "command", "name": name, "run": f"set -o pipefail; {run}"} for name, run in steps.items()]
+    }
+
+
+def _text_sector(text: str) -> bytes:
+    """The text as a line of its own, then NULs."""
+    return _sector(f"\r\n{MARK}{text}\r\n".encode("ascii"))
 
 
 def _sector(data: bytes) -> bytes:
@@ -191,4 +230,4 @@ def _efi_program(text: str) -> bytes:
         struct.pack("<8sIIIIIIHHI", name, SECTOR, address, SECTOR, offset, 0, 0, 0, 0, flags)
         for name, address, offset, flags in sections
     )
-    return _sector(dos + coff + optional + table) + _sector(_EFI_CODE) + text_sector(text)
+    return _sector(dos + coff + optional + table) + _sector(_EFI_CODE) + _text_sector(text)

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pxed.errors import Unavailable
 from pxed.lab.network import Network, inside
@@ -54,12 +54,19 @@ class Hardware:
 class Machine:
     """A machine that is switched on."""
 
-    def __init__(self, hardware: Hardware, serial: Transcript) -> None:
+    def __init__(self, hardware: Hardware, log: TextIO, on_line: Callable[[Line], None] | None) -> None:
         self.hardware = hardware
-        self.serial = serial
+        self.serial = Transcript(hardware.name, lambda: self.uptime, file=log, on_line=on_line)
+        """what it says on its serial port; the clock begins at power-on"""
         self.resets = 0
         """how often it restarted since power-on"""
         self._monitor: Monitor | None = None
+        self._started = time.monotonic()
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since power-on."""
+        return time.monotonic() - self._started
 
     async def press(self, key: str) -> None:
         """Presses and releases a key of its keyboard, in QEMU's names ("f12", "ret")."""
@@ -67,6 +74,7 @@ class Machine:
 
     async def _power_on(self, monitor: Monitor) -> None:
         self._monitor = monitor
+        self._started = time.monotonic()
         await self._ask("cont")
 
     def _event(self, name: str, data: dict[str, Any]) -> None:
@@ -87,7 +95,6 @@ async def switched_on(
 
     Its serial port goes to `<directory>/<name>.log` too, each line with the seconds since power-on.
     """
-    started = time.monotonic()
     port = "tap" + hardware.mac.replace(":", "")  # fills the fifteen characters of an interface name
     ours, theirs = socket.socketpair()
     with (
@@ -96,13 +103,15 @@ async def switched_on(
         theirs,
         net.tap(port) as tap,
     ):
-        serial = Transcript(hardware.name, lambda: time.monotonic() - started, file=log, on_line=on_line)
-        machine = Machine(hardware, serial)
+        machine = Machine(hardware, log, on_line)
         arguments = inside(net.switch, command_line(hardware, tap, theirs.fileno(), directory))
-        async with running(serial, arguments, pass_fds=[theirs.fileno()]):
+        async with running(machine.serial, arguments, pass_fds=[theirs.fileno()]):
             theirs.close()
-            monitor = await Monitor.connect(ours, machine._event)
-            started = time.monotonic()
+            try:
+                monitor = await Monitor.connect(ours, machine._event)
+            except Unavailable:
+                await machine.serial.wait_end()
+                raise Unavailable(f"{hardware.name} cannot be switched on:\n{machine.serial.tail()}") from None
             await machine._power_on(monitor)
             try:
                 yield machine

@@ -160,7 +160,8 @@ def _kill_inside(pid: int, namespace: Path) -> None:
 
 def _ip(*arguments: str, check: bool = True) -> str:
     try:
-        done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+        # in a session of its own: Ctrl-C at the terminal must not cut a tear-down in two
+        done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False, start_new_session=True)
     except FileNotFoundError:
         raise Unavailable("the lab needs the program ip: apt-get install iproute2") from None
     if check and done.returncode != 0:

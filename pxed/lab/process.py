@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from pxed.errors import Unavailable
-from pxed.lab.transcript import NotSeen, Transcript
+from pxed.errors import PxedError, Unavailable
+from pxed.lab.transcript import Transcript
 
 _GRACE = 15.0
 """seconds between SIGTERM and SIGKILL"""
+_LAST_WORDS = 2.0
+"""seconds for reading what a program wrote before it ended: a child that it left behind may hold the pipe open"""
+
+
+class Failed(PxedError):
+    """A program that the lab ran did not succeed; the text holds its words."""
 
 
 class Program(asyncio.SubprocessProtocol):
@@ -21,6 +28,7 @@ class Program(asyncio.SubprocessProtocol):
         self.transcript = transcript
         self._transport: asyncio.SubprocessTransport | None = None
         self._exited = asyncio.Event()
+        self._silent = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.SubprocessTransport)  # noqa: S101 - asyncio's promise, told to mypy
@@ -34,6 +42,7 @@ class Program(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transcript.end()
+        self._silent.set()
 
     @property
     def pid(self) -> int:
@@ -45,27 +54,20 @@ class Program(asyncio.SubprocessProtocol):
         """None while it runs; negative if a signal ended it."""
         return self._process.get_returncode()
 
-    async def wait(self) -> int:
-        """Waits for its end."""
-        await self._exited.wait()
-        code = self.exit_code
-        return code if code is not None else 0
-
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal if it still runs. asyncio reaps the child, so the number cannot be somebody else's by now."""
         if self.exit_code is None:
             self._process.send_signal(number)
 
     async def stop(self) -> None:
-        """Ends it: asked first, then forced."""
+        """Ends it, asked first, then forced, and takes its last words."""
         self.signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(_GRACE):
-                await self._exited.wait()
-        except TimeoutError:
+        if not await _comes(self._exited, _GRACE):
             self.signal(signal.SIGKILL)
             await self._exited.wait()
-        self._process.close()
+        if not await _comes(self._silent, _LAST_WORDS):
+            self._process.close()
+            await self._silent.wait()
 
     @property
     def _process(self) -> asyncio.SubprocessTransport:
@@ -74,12 +76,19 @@ class Program(asyncio.SubprocessProtocol):
         return self._transport
 
 
+async def _comes(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
 @asynccontextmanager
 async def running(
     transcript: Transcript,
     arguments: Sequence[str],
     *,
-    environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> AsyncIterator[Program]:
     """Runs a program for as long as the block lasts.
@@ -94,7 +103,6 @@ async def running(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=environment,
             pass_fds=pass_fds,
             start_new_session=True,
         )
@@ -106,11 +114,22 @@ async def running(
         await program.stop()
 
 
-async def run(transcript: Transcript, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> str:
-    """Runs a program to its end and returns what it wrote; NotSeen with all of that if it fails."""
-    async with running(transcript, arguments, environment=environment) as program:
-        code = await program.wait()
-        await transcript.wait_for_end()
-    if code != 0:
-        raise NotSeen(f"{' '.join(arguments)}: exit status {code}\n{transcript.tail()}")
-    return "\n".join(line.text for line in transcript.lines)
+async def output(arguments: Sequence[str], *, shown: bool = False) -> str:
+    """Runs a program to its end and returns its standard output; Failed with its last words if it fails.
+
+    `shown`: it writes to our own standard output and error instead, for a person to see its progress.
+    """
+    to = None if shown else asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=to, stderr=to, start_new_session=True
+    )
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:  # we are being ended: so is it, and it may clean up
+            os.killpg(process.pid, signal.SIGINT)
+            await process.wait()
+    if process.returncode != 0:
+        words = (err or b"").decode(errors="replace").strip()
+        raise Failed(f"{' '.join(arguments)}: exit status {process.returncode}\n{words}".rstrip())
+    return (out or b"").decode()

@@ -21,7 +21,7 @@ _LONGEST = 4096
 """an unfinished line longer than this is cut into lines: a machine gone wild must not eat our memory in one string"""
 
 _MOVES = re.compile(r"\x1b\[[0-9;]*[Hf]|[\r\n]+")
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()*+][0-~]|\x1b[=>78cDEHM]|[\x00-\x08\x0b-\x1f\x7f]")
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()*+][0-~]|\x1b[=>78cDEHM]")
 _CUT = re.compile(r"\x1b(\[[0-?]*[ -/]*|[()*+])?\Z")
 """an escape sequence whose end has not arrived"""
 
@@ -104,8 +104,8 @@ class Transcript:
         except TimeoutError:
             raise self._not_seen(pattern, f"did not say so within {seconds:.0f} s") from None
 
-    async def wait_for_end(self) -> None:
-        """Waits until the source has ended."""
+    async def wait_end(self) -> None:
+        """Returns when the source has ended."""
         while not self.ended:
             self._changed.clear()
             await self._changed.wait()
@@ -155,4 +155,4 @@ class Transcript:
 
 
 def _plain(raw: str) -> str:
-    return _ESCAPES.sub("", raw)
+    return "".join(char for char in _ESCAPES.sub("", raw) if char.isprintable())
