@@ -77,6 +77,10 @@ class MemorySite:
     def record(self, record_id: int) -> PxeRecord | None:
         return self._records.get(record_id)
 
+    def name_of(self, subject: str) -> str:
+        computer = self._computers.get(int(subject)) if subject.isdecimal() else None
+        return computer.name if computer else subject
+
     def _known(self, computer: Computer) -> Known:
         held = frozenset(collection_id for collection_id, member in self._members if member == computer.id)
         return Known(computer, held, tuple(self.records(str(computer.id))))
@@ -351,7 +355,7 @@ class MemorySite:
 
     def sightings(self) -> Sequence[Sighting]:
         # of two seen at the same instant the one that was added later comes first
-        return sorted(reversed(self._sightings.values()), key=lambda each: each.last_seen, reverse=True)
+        return sorted(self._sightings.values(), key=lambda each: each.last_seen)[::-1]
 
     def add_event(self, at: datetime, kind: EventKind, subject: str, text: str) -> None:
         self._events.append(Event(next(self._ids["event"]), at, kind, subject, text, self.user))

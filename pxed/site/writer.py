@@ -16,8 +16,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy.engine import Engine
-
 from pxed.errors import StoreError
 from pxed.site.sql.link import Link
 from pxed.site.sql.transaction import SqlTx
@@ -25,7 +23,7 @@ from pxed.site.store import Tx
 
 T = TypeVar("T")
 _Job = tuple[Callable[[Tx], Any], Future[Any]]
-_Offered = Callable[[Tx], object]
+_Droppable = Callable[[Tx], object]
 
 BATCH = 1_000
 """Jobs in one transaction: others wait for the lock no longer than these take."""
@@ -40,27 +38,34 @@ log = logging.getLogger(__name__)
 class Writer:
     """One thread that writes to the site, until `close`.
 
+    `opener` connects to the database, at the first job and again after trouble; it may raise StoreError.
+
     Jobs are of two classes. Somebody waits for one that was submitted: its future gets what it returned or raised,
-    after the commit, or a StoreError if the database cannot be used. Nobody waits for one that was offered (history,
+    after the commit, or a StoreError if the database cannot be used. Nobody waits for a droppable one (history,
     sightings): it waits for better times if the database is in trouble, and the oldest are dropped and counted when
     there are too many.
     """
 
     def __init__(
-        self, engine: Engine, user: str = "", *, clock: Callable[[], datetime] | None = None, queue: int = QUEUE
+        self,
+        opener: Callable[[], Link],
+        user: str = "",
+        *,
+        clock: Callable[[], datetime] | None = None,
+        queue: int = QUEUE,
     ) -> None:
-        self._engine = engine
+        self._opener = opener
         self._user = user
         self._clock = clock or (lambda: datetime.now(UTC))
         self._queue = queue
         self._link: Link | None = None
         self._submitted: deque[_Job] = deque()
-        self._offered: deque[_Offered] = deque()
+        self._droppable: deque[_Droppable] = deque()
         self._changed = threading.Condition()
         self._closing = False
         self._failing = False
         self.dropped = 0
-        """offered jobs that were never written"""
+        """droppable jobs that were never written"""
         self._thread = threading.Thread(target=self._work, name="site-writer", daemon=True)
         self._thread.start()
 
@@ -77,15 +82,15 @@ class Writer:
                 self._changed.notify()
         return future
 
-    def offer(self, job: _Offered) -> None:
+    def submit_droppable(self, job: _Droppable) -> None:
         """Runs `job` in a transaction when it can be; never waits, never fails. From any thread."""
         with self._changed:
-            self._offered.append(job)
+            self._droppable.append(job)
             self._drop_oldest()
             self._changed.notify()
 
     def close(self) -> None:
-        """Writes what is waiting, once, and ends the thread. Offered jobs that cannot be written are lost."""
+        """Writes what is waiting, once, and ends the thread. Droppable jobs that cannot be written are lost."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -93,11 +98,11 @@ class Writer:
 
     def _work(self) -> None:
         while batch := self._next_batch():
-            submitted, offered = batch
+            submitted, droppable = batch
             try:
-                outcomes = self._write(submitted, offered)
+                outcomes = self._write(submitted, droppable)
             except Exception as error:  # the thread must outlive any trouble, and nobody may wait for ever
-                self._failed(error, offered)
+                self._failed(error, droppable)
                 for _, future in submitted:
                     future.set_exception(error)
             else:
@@ -106,25 +111,25 @@ class Writer:
                     settle(outcome)
         self._disconnect()
 
-    def _next_batch(self) -> tuple[list[_Job], list[_Offered]] | None:
+    def _next_batch(self) -> tuple[list[_Job], list[_Droppable]] | None:
         """What waits, as soon as something does; None at the end."""
         with self._changed:
             if self._failing:
                 self._changed.wait_for(lambda: self._submitted or self._closing, RETRY_SECONDS)
-            self._changed.wait_for(lambda: self._submitted or self._offered or self._closing)
+            self._changed.wait_for(lambda: self._submitted or self._droppable or self._closing)
             submitted = [self._submitted.popleft() for _ in range(min(BATCH, len(self._submitted)))]
             # in trouble (the last free block of a disk), what somebody waits for goes alone
             room = 0 if self._failing and submitted else BATCH - len(submitted)
-            offered = [self._offered.popleft() for _ in range(min(room, len(self._offered)))]
-        if not submitted and not offered:
+            droppable = [self._droppable.popleft() for _ in range(min(room, len(self._droppable)))]
+        if not submitted and not droppable:
             return None
         # a future that its owner cancelled while it waited is not wanted any more
-        return [(job, future) for job, future in submitted if future.set_running_or_notify_cancel()], offered
+        return [(job, future) for job, future in submitted if future.set_running_or_notify_cancel()], droppable
 
-    def _write(self, submitted: list[_Job], offered: list[_Offered]) -> list[tuple[Callable[[Any], None], Any]]:
+    def _write(self, submitted: list[_Job], droppable: list[_Droppable]) -> list[tuple[Callable[[Any], None], Any]]:
         """One transaction for all; what to tell each future once it is committed."""
         if self._link is None:
-            self._link = Link(self._engine)
+            self._link = self._opener()
         outcomes: list[tuple[Callable[[Any], None], Any]] = []
         with self._link.transaction():
             for job, future in submitted:
@@ -136,7 +141,7 @@ class Writer:
                     outcomes.append((future.set_exception, error))
                 else:
                     outcomes.append((future.set_result, result))
-            for unawaited in offered:
+            for unawaited in droppable:
                 try:
                     self._run(self._link, unawaited)
                 except StoreError:
@@ -149,7 +154,7 @@ class Writer:
         with link.savepoint():
             return job(SqlTx(link, self._user, self._clock()))
 
-    def _failed(self, error: Exception, offered: list[_Offered]) -> None:
+    def _failed(self, error: Exception, droppable: list[_Droppable]) -> None:
         """Keeps what nobody waits for, for another time, and starts anew with another connection."""
         self._disconnect()
         if not isinstance(error, StoreError):
@@ -159,10 +164,10 @@ class Writer:
         with self._changed:
             self._failing = True
             if isinstance(error, StoreError) and not self._closing:
-                self._offered.extendleft(reversed(offered))
+                self._droppable.extendleft(reversed(droppable))
                 self._drop_oldest()
             else:
-                self.dropped += len(offered)
+                self.dropped += len(droppable)
 
     def _succeeded(self) -> None:
         if self._failing:
@@ -170,8 +175,8 @@ class Writer:
             log.warning("the database can be written again; %d lines of history were lost so far", self.dropped)
 
     def _drop_oldest(self) -> None:
-        while len(self._offered) > self._queue:
-            self._offered.popleft()
+        while len(self._droppable) > self._queue:
+            self._droppable.popleft()
             self.dropped += 1
 
     def _disconnect(self) -> None:

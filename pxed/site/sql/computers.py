@@ -6,7 +6,7 @@ import functools
 import uuid
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import BindParameter, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, bindparam, delete, func, insert, or_, select, update
 
 from pxed.errors import NotFound, Refused
 from pxed.site.describe import describe_change, describe_computer
@@ -21,7 +21,7 @@ from pxed.site.tables import advertisement, collection, computer, mac, membershi
 _ADD = Statement(insert(computer).returning(computer.c.id), "name", "guid")
 _CHANGE = Statement(update(computer).where(computer.c.id == bindparam("key")), "name", "guid")
 _REMOVE = Statement(delete(computer).where(computer.c.id == bindparam("key")))
-_COMPUTER_NAME = Statement(select(computer.c.name).where(computer.c.id == bindparam("key")))
+COMPUTER_NAME = Statement(select(computer.c.name).where(computer.c.id == bindparam("key")))
 _BY_ID = Statement(COMPUTER_ROWS.where(computer.c.id == bindparam("key")))
 _ALL = Statement(COMPUTER_ROWS.order_by(computer.c.name))
 _MEMBERS = Statement(
@@ -92,12 +92,8 @@ def _adopt(macs: int) -> tuple[Statement, Statement]:
 
 @functools.cache
 def _end_sightings(macs: int) -> Statement:
-    return Statement(
-        delete(sighting).where(
-            sighting.c.mac.in_([bindparam(f"m{i}") for i in range(macs)])
-            | sighting.c.guid.in_([bindparam("g0"), bindparam("g1")])
-        )
-    )
+    of_macs = [sighting.c.mac == bindparam(f"m{i}") for i in range(macs)]
+    return Statement(delete(sighting).where(or_(sighting.c.guid.in_([bindparam("g0"), bindparam("g1")]), *of_macs)))
 
 
 class Computers(Edits):
@@ -215,7 +211,7 @@ class Computers(Edits):
         where = self._link.row(_COLLECTION_NAME, key=collection_id)
         if where is None:
             raise NotFound(f"there is no collection with the id {collection_id}")
-        who = self._link.row(_COMPUTER_NAME, key=computer_id)
+        who = self._link.row(COMPUTER_NAME, key=computer_id)
         if who is None:
             raise NotFound(f"there is no computer with the id {computer_id}")
         return where[0], who[0]

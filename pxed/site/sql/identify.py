@@ -41,8 +41,6 @@ def find(
 ) -> list[Computer]:
     """Every computer that has one of these, in no order; a GUID in either byte order."""
     texts = list(dict.fromkeys(text for guid in guids for text in both_orders(guid)))
-    if len(names) <= 1 and len(texts) <= CHUNK and len(macs) <= CHUNK:
-        return list(to_computers(link.rows(_who(len(names), len(texts), len(macs)), **_values(names, texts, macs))))
     found: dict[int, Computer] = {}
     for start in range(0, max(len(names), len(texts), len(macs)), CHUNK):
         keys = [list(kind[start : start + CHUNK]) for kind in (names, texts, macs)]

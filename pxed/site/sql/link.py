@@ -116,6 +116,11 @@ class Link:
             row: Row | None = cursor.fetchone() if cursor.description else None
         return row
 
+    def data_version(self) -> int | None:
+        """A number that moves with every commit of any other connection (SQLite's PRAGMA); None if there is none."""
+        row = self.command("PRAGMA data_version") if self.is_sqlite else None
+        return row[0] if row else None
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Everything read inside is of one and the same state of the site."""
@@ -123,7 +128,7 @@ class Link:
         try:
             yield
         finally:
-            self.command("ROLLBACK")
+            self._undo("ROLLBACK")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

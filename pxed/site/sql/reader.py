@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.engine import Engine
 
-from pxed.errors import StoreError
 from pxed.site.identifiers import swap_guid
 from pxed.site.model import Computer, Evidence, Known, Plan, PxeRecord
+from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.deployment import read_advertisements, read_boot_images, read_sequences
 from pxed.site.sql.identify import find
 from pxed.site.sql.link import Link, Statement
@@ -39,43 +38,34 @@ def _about(computers: int) -> tuple[Statement, Statement]:
 class SqlReader:
     """`pxed.site.store.Reader` on a database, with one connection of its own; for one thread.
 
-    After a StoreError the next question is tried on a new connection, so a database that comes back is used again.
+    After a StoreError it is done for, and another one has to be opened.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._link: Link | None = None
+        self._link = Link(engine)
         self._plan: Plan | None = None
         self._data_version: int | None = None
 
     def close(self) -> None:
         """Gives the connection up."""
-        if self._link is not None:
-            self._link.close()
-            self._link = None
-        self._data_version = None
+        self._link.close()
 
     def plan(self) -> Plan:
         """The site-wide part. Costs one PRAGMA while nobody commits, one small read after a commit that is no edit."""
-        with self._linked() as link:
-            if link.is_sqlite:
-                # moves with every commit of any other connection (SQLite: PRAGMA data_version)
-                version = link.command("PRAGMA data_version")
-                if self._plan is not None and version is not None and version[0] == self._data_version:
-                    return self._plan
-            else:
-                version = None
-            with link.snapshot():
-                row = link.row(_CHANGE)
-                change = row[0] if row else 0
+        version = self._link.data_version()
+        if self._plan is None or version is None or version != self._data_version:
+            # the number is read before the plan: a commit in between is noticed at the next question
+            with self._link.snapshot():
+                change = self._link.rows(_CHANGE)[0][0]
                 if self._plan is None or self._plan.change != change:
-                    self._plan = _read_plan(link, change)
-            self._data_version = version[0] if version else None
-            return self._plan
+                    self._plan = _read_plan(self._link, change)
+            self._data_version = version
+        return self._plan
 
     def evidence(self, mac: str, guids: Sequence[uuid.UUID]) -> Evidence:
         """At most three indexed reads, of one snapshot; two for a client that is not known."""
-        with self._linked() as link, link.snapshot():
+        link = self._link
+        with link.snapshot():
             computers = find(link, guids=guids, macs=(mac,))
             memberships, records = _about(len(computers))
             subjects = {f"s{index}": str(each.id) for index, each in enumerate(computers)}
@@ -95,19 +85,13 @@ class SqlReader:
 
     def record(self, record_id: int) -> PxeRecord | None:
         """One PXE record by its id."""
-        with self._linked() as link:
-            row = link.row(RECORD_BY_ID, key=record_id)
+        row = self._link.row(RECORD_BY_ID, key=record_id)
         return to_record(row) if row else None
 
-    @contextmanager
-    def _linked(self) -> Iterator[Link]:
-        try:
-            if self._link is None:
-                self._link = Link(self._engine)
-            yield self._link
-        except StoreError:
-            self.close()
-            raise
+    def name_of(self, subject: str) -> str:
+        """The computer's name, or `subject` itself if it is no computer's id."""
+        row = self._link.row(COMPUTER_NAME, key=int(subject)) if subject.isdecimal() else None
+        return row[0] if row else subject
 
 
 def _read_plan(link: Link, change: int) -> Plan:

@@ -1,0 +1,18 @@
+"""A fresh site for each test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from pxed.site.database import open_database
+
+URL = "sqlite:///pxed.db"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """An empty site in `tmp_path`, whose writers wait a quarter of a second for one another."""
+    return open_database(URL, tmp_path, create=True, busy_seconds=0.25)

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from pxed.site.model import Cpu, Evidence, ImageFile, ImageVariant, Kind, Known, PxeRecord, RecordState
+from pxed.site.sql import Link, SqlReader, transaction
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+A, B, C = "52:54:00:00:00:0a", "52:54:00:00:00:0b", "52:54:00:00:00:0c"
+GUID = uuid.UUID("4c4c4544-0044-4a10-8039-b4c04f333232")
+SWAPPED = uuid.UUID("44454c4c-4400-104a-8039-b4c04f333232")
+OTHER = uuid.UUID(int=7)
+
+
+@pytest.fixture
+def reader(engine: Engine) -> Iterator[SqlReader]:
+    reader = SqlReader(engine)
+    yield reader
+    reader.close()
+
+
+def record(subject: str, advertisement_id: int) -> PxeRecord:
+    return PxeRecord(0, subject, advertisement_id, RecordState.OFFERED, 1, NOW, NOW, "", "")
+
+
+def test_evidence_is_all_that_is_known_of_a_client(engine: Engine, reader: SqlReader) -> None:
+    with transaction(engine, "") as tx:
+        one, two = tx.put_computer("one", [A, B], OTHER), tx.put_computer("two", [], GUID)
+        tx.put_computer("three", ["52:54:00:00:00:0d"], None)
+        home, lab = tx.add_collection("home"), tx.add_collection("lab")
+        tx.add_member(home.id, one.id)
+        tx.add_member(lab.id, one.id)
+        tx.add_member(lab.id, two.id)
+        tx.add_boot_image("image")
+        tx.put_sequence("s", "image", "{}")
+        advertisement = tx.advertise("ad", Kind.MANDATORY, "s", "lab", NOW, None, NOW).id
+        of_one, of_two = (tx.save_record(record(str(each.id), advertisement)) for each in (one, two))
+        of_c = tx.save_record(record(C, advertisement))
+    known_one = Known(one, frozenset({home.id, lab.id}), (of_one,))
+    known_two = Known(two, frozenset({lab.id}), (of_two,))
+    assert reader.evidence(A, []) == Evidence(known_one, ())
+    assert reader.evidence(A, [OTHER]) == Evidence(known_one, (known_one,))
+    assert reader.evidence(A, [GUID, SWAPPED]) == Evidence(known_one, (known_two,))
+    assert reader.evidence(C, [SWAPPED]) == Evidence(None, (known_two,), (of_c,))
+    assert reader.evidence(C, [uuid.UUID(int=0)]) == Evidence(None, (), (of_c,))
+    assert reader.evidence("", []) == Evidence(None, ())
+    assert reader.record(of_c.id) == of_c
+    assert reader.record(999) is None
+    assert [reader.name_of(subject) for subject in (str(two.id), "999", C)] == ["two", "999", C]
+
+
+def test_the_plan_follows_the_commits_of_others(engine: Engine, reader: SqlReader) -> None:
+    empty = reader.plan()
+    assert reader.plan() is empty
+    with transaction(engine, "", NOW) as tx:
+        tx.add_collection("lab")
+        image = tx.add_boot_image("image")
+        variant = ImageVariant(Cpu.AMD64, ImageFile("k", 1, "0" * 64), (), "")
+        tx.add_variant(image.id, variant)
+        sequence = tx.put_sequence("s", "image", "{}")
+        advertisement = tx.advertise("ad", Kind.OPTIONAL, "s", "lab", NOW, None, NOW)
+        assert reader.plan() is empty  # not committed yet
+    plan = reader.plan()
+    assert plan.change == empty.change + 1
+    assert plan.advertisements == (advertisement,)
+    assert plan.boot_images == {"image": replace(image, variants=(variant,))}
+    assert plan.sequences == {"s": sequence}
+    assert plan.collection_ids == {"lab": advertisement.collection_id}
+    assert reader.plan() is plan
+
+
+def test_a_commit_that_is_no_edit_does_not_read_the_plan_again(engine: Engine, reader: SqlReader) -> None:
+    with transaction(engine, "") as tx:
+        tx.add_collection("lab")
+    plan = reader.plan()
+    with transaction(engine, "") as tx:
+        tx.delete_record(1)
+        tx.add_event(NOW, tx.events(None, 1)[0].kind, "", "")
+    assert reader.plan() is plan
+
+
+def test_a_lookup_reads_no_table_from_end_to_end(engine: Engine, reader: SqlReader) -> None:
+    link = Link(engine)
+    plans: list[str] = []
+    statements: list[str] = []
+    driver = reader._link._driver
+    driver.set_trace_callback(statements.append)
+    reader.evidence(A, [GUID, SWAPPED])
+    with transaction(engine, "") as tx:
+        pc = tx.put_computer("pc", [A], GUID)
+    reader.evidence(A, [GUID])
+    reader.record(1)
+    reader.name_of(str(pc.id))
+    driver.set_trace_callback(None)
+    for statement in statements:
+        if statement.startswith("SELECT"):
+            rows = link.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
+            plans += [str(row[-1]) for row in rows]
+    link.close()
+    assert len([plan for plan in plans if plan.startswith("SEARCH")]) >= 8
+    assert [plan for plan in plans if plan.startswith("SCAN")] == []
+
+
+def test_a_lookup_waits_for_no_writer(engine: Engine, reader: SqlReader) -> None:
+    with transaction(engine, "") as tx:
+        tx.put_computer("pc", [A], None)
+        assert reader.evidence(A, []) == Evidence(None, ())
+    assert reader.evidence(A, []).by_mac is not None
