@@ -67,8 +67,8 @@ def add(session: Session, name: str, macs: tuple[str, ...], guid: UUID | None, c
 def import_(session: Session, file: Path, header: bool, collection: str | None, dry_run: bool, skip_bad: bool) -> None:
     """Import computers from a CSV file.
 
-    FILE may be `-` for standard input. A line is name,guid,mac; GUID or MAC may be empty, several MACs are separated by spaces or semicolons. A computer
-    that exists is overwritten. If any line is bad, nothing is imported.
+    FILE may be `-` for standard input. A line is name,guid,mac; GUID or MAC may be empty, several MACs are separated by
+    spaces or semicolons. A computer that exists is overwritten. If any line is bad, nothing is imported.
 
     \b
     Example:

@@ -21,13 +21,15 @@ Row = Mapping[str, Any]
 
 
 def print_rows(rows: Iterable[Row], columns: Mapping[str, str], *, as_json: bool, empty: str) -> None:
-    """A listing: `columns` maps keys of a row to headings; `empty` is the message if there are no rows."""
+    """A listing: `columns` maps keys of a row to headings; `empty` is the message if there are no rows,
+    if there has to be one."""
     if as_json:
         _print_json_list(rows)
         return
     lines = [[cell(row[key]) for key in columns] for row in rows]
     if not lines:
-        say(empty)
+        if empty:
+            say(empty)
     elif sys.stdout.isatty():
         _print_rich_table(list(columns.values()), lines)
     else:

@@ -42,8 +42,8 @@ def command() -> None:
 def add(session: Session, name: str, file: Path, boot_image: str) -> None:
     """Add the task sequence in a file, or overwrite it.
 
-    FILE is TOML if its name ends in .toml, otherwise JSON; `-` is JSON on standard input. Computers that run the old one already go on
-    with what they got.
+    FILE is TOML if its name ends in .toml, otherwise JSON; `-` is JSON on standard input. Computers that run the old
+    one already go on with what they got.
 
     \b
     Example:

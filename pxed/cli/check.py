@@ -1,0 +1,44 @@
+"""`pxed check`: everything that is wrong, in one go."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from pxed.cli.output import print_rows, say
+from pxed.cli.session import Session
+from pxed.errors import ConfigError
+
+_COLUMNS = {"severity": "Severity", "key": "Key", "text": "What is wrong, and what would be right"}
+
+
+@click.command
+@click.option("--deep", is_flag=True, help="Look at this machine too: database, files, interfaces, ports.")
+@click.pass_context
+def command(context: click.Context, deep: bool) -> None:
+    """List all faults of the configuration; the exit status is 78 if there is any.
+
+    With --deep also what the configuration meets here: user, key and database, boot loaders (with the Debian package
+    that has them), files of boot images against their checksums, interfaces, ports that another program holds.
+    Warnings alone leave the exit status at 0.
+
+    \b
+    Example:
+      pxed check --deep
+    """
+    session = context.ensure_object(Session)
+    try:
+        session.config  # noqa: B018 - reads it
+    except ConfigError as error:
+        rows = [{"severity": "fault", "key": key, "text": text} for key, text in error.faults]
+    else:
+        rows = []
+        if deep:
+            from pxed.cli.inspection import inspect
+
+            rows = [asdict(finding) for finding in inspect(session)]
+    faults = sum(row["severity"] == "fault" for row in rows)
+    print_rows(rows, _COLUMNS, as_json=session.as_json, empty="")
+    say(f"{session.config_file}: {faults or 'no'} fault{'' if faults == 1 else 's'}")
+    context.exit(ConfigError.exit_code if faults else 0)

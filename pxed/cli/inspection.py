@@ -1,0 +1,160 @@
+"""A deep look: whether what a good configuration names is there, on this machine and in its database.
+
+Each function looks at one thing and yields what is wrong. What the first start of the service makes by itself
+(directories, key) may be missing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pxed.boot.token import KEY_BYTES
+from pxed.cli.session import Session
+from pxed.cli.status import ask
+from pxed.config import Config
+from pxed.errors import NotPermitted, StoreError, Unavailable
+from pxed.image.library import verify
+from pxed.interfaces import Interface, bind_udp, listen_tcp, scan, select
+from pxed.loaders import find_loaders
+from pxed.ports import holder_of
+from pxed.site.model import BootImage, Cpu
+
+_SINCE_13 = "ipxe, from Debian 13 on"
+_PACKAGES = {
+    "undionly.kpxe": "ipxe",
+    "snponly.efi": "ipxe",
+    "ipxe.efi": "ipxe",
+    "ipxe-amd64.efi": _SINCE_13,
+    "ipxe-arm64.efi": _SINCE_13,
+    "ipxe-riscv64.efi": _SINCE_13,
+}
+"""Debian's package of a boot loader; it puts the file into /usr/lib/ipxe"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong."""
+
+    severity: Literal["fault", "warning"]
+    key: str
+    """the key of the configuration that leads to it"""
+    text: str
+    """what is wrong and what would be right"""
+
+
+def inspect(session: Session) -> Iterator[Finding]:
+    """Everything that is wrong."""
+    config = session.config
+    yield from _user(config)
+    yield from _key(config)
+    images: list[BootImage] = []
+    try:
+        with session.reading() as tx:
+            images = list(tx.boot_images())
+            collections = {collection.name for collection in tx.collections()}
+    except StoreError as error:
+        # a site that was not begun yet is no fault; one that cannot be read is
+        severity: Literal["fault", "warning"] = "fault" if config.service.state_dir.exists() else "warning"
+        yield Finding(severity, "database.url", str(error))
+    else:
+        yield from _unknown_computers(config, collections)
+        yield from _images(config, images)
+    yield from _loaders(config, {variant.cpu for image in images for variant in image.variants})
+    present, missing = select(config.interfaces, scan())
+    yield from (Finding("fault", "interface", text) for text in missing)
+    if not _is_running(config):
+        for interface in present:
+            yield from _ports(config, interface)
+
+
+def _user(config: Config) -> Iterator[Finding]:
+    user = config.service.user
+    if user:
+        try:
+            pwd.getpwnam(user)
+        except KeyError:
+            yield Finding("fault", "service.user", f"there is no user {user}; useradd --system {user} would make it")
+
+
+def _key(config: Config) -> Iterator[Finding]:
+    path = config.key_file
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield Finding("fault", "service.state_dir", f"{path} cannot be looked at: {error.strerror}")
+        return
+    if status.st_size != KEY_BYTES:
+        text = f"{path} has {status.st_size} bytes, not {KEY_BYTES}; remove it, and the service makes a new one"
+        yield Finding("fault", "service.state_dir", text)
+    if status.st_mode & 0o077:
+        text = f"{path} can be read by others, who could then forge grants; chmod 600 {path} ends that"
+        yield Finding("fault", "service.state_dir", text)
+
+
+def _unknown_computers(config: Config, collections: set[str]) -> Iterator[Finding]:
+    name = config.responder.unknown_computers
+    if name != "ignore" and name not in collections:
+        text = f"there is no collection {name}, so unknown computers are ignored; pxed collection add would make it"
+        yield Finding("fault", "responder.unknown_computers", text)
+
+
+def _images(config: Config, images: list[BootImage]) -> Iterator[Finding]:
+    for image in images:
+        for text in verify(image, config.images_dir):
+            yield Finding("fault", "service.state_dir", f"boot image {text}")
+
+
+def _loaders(config: Config, cpus: set[Cpu]) -> Iterator[Finding]:
+    """Kinds of firmware that could boot one of the site's images, were it not for their boot loader."""
+    loaders = find_loaders(config)
+    for kind, names in loaders.missing.items():
+        wanted = cpus & {Cpu.AMD64, Cpu.I386} if kind == "bios" else cpus & {kind.removeprefix("uefi-")}
+        if not wanted and loaders.names:
+            continue
+        packages = {name: _PACKAGES[name] for name in names if name in _PACKAGES}
+        advice = "; ".join(f"{name} is in Debian's package {package}" for name, package in packages.items())
+        text = f"no boot loader, none of {', '.join(names)}; {advice or f'put one into {config.public_dir}'}"
+        yield Finding("fault" if wanted else "warning", f"loaders.{kind}", text)
+
+
+def _is_running(config: Config) -> bool:
+    """True if the ports are held by the service itself."""
+    try:
+        ask(config.control_socket)
+    except Unavailable:
+        return False
+    except NotPermitted:
+        return True  # it listens, though not to us
+    return True
+
+
+def _ports(config: Config, interface: Interface) -> Iterator[Finding]:
+    """Ports that the service could not have, by taking each for a moment."""
+    wanted = [
+        ("responder.listen_dhcp", "UDP", 67, "a DHCP server on this host needs responder.listen_dhcp = false"),
+        ("responder", "UDP", 4011, "another PXE server has to go"),
+        ("tftp.port", "UDP", config.tftp.port, "another TFTP server has to go"),
+        ("http.port", "TCP", config.http.port, "another port would do"),
+    ]
+    for key, protocol, port, advice in wanted if config.responder.listen_dhcp else wanted[1:]:
+        try:
+            if protocol == "UDP":
+                bind_udp(interface.name, "", port).close()
+            else:
+                listen_tcp(interface.name, port).close()
+        except OSError as error:
+            where = f"{protocol} port {port} on {interface.name}"
+            if error.errno == errno.EADDRINUSE:
+                holder = holder_of(protocol, port) or "another program"
+                yield Finding("fault", key, f"{where} is taken by {holder}; {advice}")
+            elif error.errno in {errno.EACCES, errno.EPERM} and os.geteuid() != 0:
+                yield Finding("warning", key, f"{where} could not be tried without root")
+            else:
+                yield Finding("fault", key, f"{where} cannot be opened: {error.strerror}")
