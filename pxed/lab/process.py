@@ -65,9 +65,9 @@ class Program(asyncio.SubprocessProtocol):
         if not await _comes(self._exited, _GRACE):
             self.signal(signal.SIGKILL)
             await self._exited.wait()
-        if not await _comes(self._silent, _LAST_WORDS):
-            self._process.close()
-            await self._silent.wait()
+        await _comes(self._silent, _LAST_WORDS)
+        self._process.close()
+        await self._silent.wait()
 
     @property
     def _process(self) -> asyncio.SubprocessTransport:
