@@ -42,5 +42,5 @@ def open_consoles(active: Path = ACTIVE, devices: Path = Path("/dev")) -> Iterat
             with contextlib.suppress(OSError):
                 # Without O_CREAT, which would make a file of a device that is not there.
                 descriptor = os.open(devices / name, os.O_WRONLY | os.O_NOCTTY)
-                streams.append(opened.enter_context(open(descriptor, "wb", buffering=0)))
+                streams.append(opened.enter_context(os.fdopen(descriptor, "wb", buffering=0)))
         yield Console(streams)

@@ -60,13 +60,13 @@ def add_variant(
 
 
 def verify(image: BootImage, images_dir: Path) -> list[str]:
-    """What is wrong with the files of `image`, one sentence a file: missing, of another size, changed."""
+    """What is wrong with the files of `image`, a line a file: missing, of another size, changed."""
     faults = []
     for variant in image.variants:
         for file in variant.files:
             path = _directory(images_dir, image, variant) / file.name
             if fault := _fault(path, file):
-                faults.append(f"{image.name}, {variant.cpu}: {file.name} {fault}")
+                faults.append(f"{variant.cpu}/{file.name} {fault}")
     return faults
 
 
