@@ -76,15 +76,19 @@ class Lane:
     __slots__ = ("base", "block_size", "control", "control_buffer", "memory", "name", "peer", "segments", "size")
 
     def __init__(self, peer: Peer, memory: Memory, block_size: int) -> None:
-        self.memory = memory
+        self.read_from(memory)
         self.size = memory.size
         self.block_size = block_size
-        self.base = memory.address - memory.origin
         self.segments = max(1, min(_SEGMENTS, _MAX_DATAGRAM // (block_size + _HEADER)))
         self.peer = bytearray(peer + bytes(_SOCKADDR - len(peer)))
         self.name = _address_of_buffer(self.peer)
         self.control_buffer = bytearray(_segment_size.pack(18, socket.IPPROTO_UDP, _UDP_SEGMENT, block_size + _HEADER))
         self.control = _address_of_buffer(self.control_buffer)
+
+    def read_from(self, memory: Memory) -> None:
+        """Other memory with the same file; what is queued still refers to the old one."""
+        self.memory = memory
+        self.base = memory.address - memory.origin
 
 
 class Batch(Protocol):
@@ -92,6 +96,9 @@ class Batch(Protocol):
 
     def receive(self) -> Iterable[Packet]:
         """What has come, up to RECEIVED datagrams; to be used up before the next call."""
+
+    def text(self, index: int, length: int) -> bytes:
+        """What follows the two numbers of packet `index` of the last `receive`, up to HEAD octets of a datagram."""
 
     def add(self, lane: Lane, first: int, count: int) -> None:
         """Queues DATA packets `first` to `first + count - 1` (block numbers that do not wrap, from 1)."""
@@ -122,19 +129,25 @@ class PlainBatch:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._queue: list[tuple[Lane, int]] = []
+        self._received: list[bytes] = []
 
     def receive(self) -> Iterable[Packet]:
         """As in `Batch`."""
         packets: list[Packet] = []
-        head = bytearray(HEAD)
+        self._received.clear()
         for _ in range(RECEIVED):
             try:
-                length, address = self._socket.recvfrom_into(head, HEAD, socket.MSG_DONTWAIT)
+                head, address = self._socket.recvfrom(HEAD, socket.MSG_DONTWAIT)
             except OSError:
                 break
-            opcode, number = struct.unpack_from("!HH", head)
-            packets.append(((peer_of(*address), opcode, number), (length,)))
+            opcode, number = struct.unpack("!HH", head[:_HEADER].ljust(_HEADER, b"\0"))
+            packets.append(((peer_of(*address), opcode, number), (len(head),)))
+            self._received.append(head)
         return packets
+
+    def text(self, index: int, length: int) -> bytes:
+        """As in `Batch`."""
+        return self._received[index][_HEADER:length]
 
     def add(self, lane: Lane, first: int, count: int) -> None:
         """As in `Batch`."""
@@ -191,6 +204,11 @@ class SystemBatch:
             return ()
         heads = _record.iter_unpack(memoryview(self._records)[: count * _record.size])
         return zip(heads, _length.iter_unpack(memoryview(self._received)[: count * _mmsghdr.size]), strict=True)
+
+    def text(self, index: int, length: int) -> bytes:
+        """As in `Batch`."""
+        start = index * _record.size + _SOCKADDR
+        return bytes(self._records[start + _HEADER : start + min(length, HEAD)])
 
     def add(self, lane: Lane, first: int, count: int) -> None:
         """As in `Batch`."""

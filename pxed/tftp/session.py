@@ -56,12 +56,13 @@ class Outcome(StrEnum):
 
 
 class Refusal(Exception):
-    """A request that is answered with an ERROR packet of this code and text."""
+    """A request that is answered with an ERROR packet of this code and text; `reason` says more, in the log only."""
 
-    def __init__(self, code: ErrorCode, text: str) -> None:
+    def __init__(self, code: ErrorCode, text: str, reason: str = "") -> None:
         self.code = code
         self.text = text
-        super().__init__(text)
+        self.reason = reason or text
+        super().__init__(self.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,147 @@
+"""A TFTP worker process: `python -m pxed.tftp.worker --fd N`, where N is its end of the service's socket pair.
+
+One epoll loop serves the listening sockets, the data sockets, the timers and the service's messages (`messages`). The
+process opens no privileged port, no database and no log: it gets bound sockets and tells what happened.
+"""
+
+from __future__ import annotations
+
+import argparse
+import select
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from pxed.tftp import messages
+from pxed.tftp.admission import Admission
+from pxed.tftp.deliveries import Deliveries
+from pxed.tftp.messages import Endpoint, Message, TftpSettings, Transfer
+from pxed.tftp.outlet import Outlet
+from pxed.tftp.reception import Reception, Rules
+
+_TIDY_SECONDS = 60.0
+"""between two looks for data sockets that nobody uses"""
+
+
+class Worker:
+    """The loop; `channel` leads to the service."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Callable[[float], None]] = {}
+        self._counters: Counter[str] = Counter()
+        self._admission = Admission()
+        self._rules: Rules | None = None
+        self._receptions: dict[tuple[str, str], Reception] = {}
+        self._closing: list[Reception] = []
+        self._draining = False
+        self._ended = False
+        self._deliveries = Deliveries(self._counters, self._report, self._watch_outlet, self._unwatch, time.monotonic)
+        self._watch(channel, self._hear)
+
+    def run(self) -> None:
+        """Serves until the service closes the channel, or, once it has asked to drain, until the last transfer ends."""
+        tidy_at = time.monotonic() + _TIDY_SECONDS
+        while not self._ended and not (self._draining and not self._deliveries.count):
+            now = time.monotonic()
+            due = min(tidy_at, self._deliveries.next_timer() or tidy_at)
+            for fd, _ in self._epoll.poll(max(0.0, due - now)):
+                handler = self._handlers.get(fd)
+                if handler is not None:  # an earlier one in this turn may have closed it
+                    handler(time.monotonic())
+            now = time.monotonic()
+            self._deliveries.wake(now)
+            if now >= tidy_at:
+                tidy_at = now + _TIDY_SECONDS
+                self._tidy()
+
+    def _hear(self, _now: float) -> None:
+        message, descriptors = messages.receive(self._channel)
+        match message:
+            case None:
+                self._ended = True
+            case {"type": "configure"}:
+                self._rules = Rules(TftpSettings.from_message(message))
+                self._say({"type": "ready"})
+            case {"type": "listen"}:
+                self._listen(Endpoint(**message["endpoint"]), socket.socket(fileno=descriptors[0]))
+            case {"type": "close"}:
+                self._close(Endpoint(**message["endpoint"]))
+            case {"type": "counters"}:
+                counters = {**self._counters, "running": self._deliveries.count}
+                self._say({"type": "counters", "counters": counters})
+            case {"type": "drain"}:
+                self._draining = True
+                for reception in list(self._receptions.values()):
+                    self._close(reception.endpoint)
+            case {"type": "stop"}:
+                self._ended = True
+                for reception in [*self._receptions.values(), *self._closing]:
+                    reception.outlets.close()
+
+    def _listen(self, endpoint: Endpoint, sock: socket.socket) -> None:
+        """Takes requests from `sock`, instead of an earlier one of the same place, whose transfers go on."""
+        self._close(endpoint)
+        reception = Reception(sock, endpoint, self._deliveries, self._admission, self._counters, self._report)
+        self._receptions[endpoint.interface, endpoint.address] = reception
+
+        def drain(now: float) -> None:
+            assert self._rules is not None, "the service configures before it says where to listen"  # noqa: S101
+            reception.drain(self._rules, now)
+
+        self._watch(sock, drain)
+
+    def _close(self, endpoint: Endpoint) -> None:
+        """Takes no more requests there."""
+        reception = self._receptions.pop((endpoint.interface, endpoint.address), None)
+        if reception is not None:
+            self._unwatch(reception)
+            reception.socket.close()
+            self._closing.append(reception)
+
+    def _tidy(self) -> None:
+        for reception in [*self._receptions.values(), *self._closing]:
+            reception.outlets.release_idle()
+        self._closing = [reception for reception in self._closing if any(reception.outlets)]
+
+    def _watch(self, sock: socket.socket, handler: Callable[[float], None]) -> None:
+        self._handlers[sock.fileno()] = handler
+        self._epoll.register(sock, select.EPOLLIN)
+
+    def _watch_outlet(self, outlet: Outlet) -> None:
+        self._watch(outlet.socket, outlet.drain)
+
+    def _unwatch(self, watched: Outlet | Reception) -> None:
+        self._epoll.unregister(watched.socket)
+        del self._handlers[watched.socket.fileno()]
+
+    def _report(self, transfer: Transfer) -> None:
+        self._say(transfer.to_message())
+
+    def _say(self, message: Message) -> None:
+        """To the service; what it does not take in time is dropped, for clients shall not wait for a log."""
+        try:
+            messages.send(self._channel, message)
+        except BlockingIOError:
+            self._counters["unreported"] += 1
+        except BrokenPipeError:
+            self._ended = True
+
+
+def main() -> None:
+    """The process."""
+    parser = argparse.ArgumentParser(description="A TFTP worker of pxed; started by the service.")
+    parser.add_argument("--fd", type=int, required=True, help="descriptor of the socket that leads to the service")
+    channel = socket.socket(fileno=parser.parse_args().fd)
+    channel.setblocking(False)
+    # Ctrl-C and a service manager's signal reach the whole group; the service decides when the workers end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    Worker(channel).run()
+
+
+if __name__ == "__main__":
+    main()
