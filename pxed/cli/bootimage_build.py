@@ -22,7 +22,7 @@ from pxed.site.model import Cpu
 
 @click.command
 @click.argument("name")
-@click.option("--arch", "cpu", type=click.Choice([*KERNELS]), default=Cpu.AMD64, show_default=True)
+@click.option("--arch", type=click.Choice([cpu.value for cpu in KERNELS]), default=Cpu.AMD64.value, show_default=True)
 @click.option("--command-line", default=COMMAND_LINE, show_default=True, help="What the kernel is told.")
 @click.option(
     "--cache",
@@ -35,7 +35,7 @@ from pxed.site.model import Cpu
     help="Only write the files into this directory; register nothing.",
 )
 @click.pass_obj
-def build(session: Session, name: str, cpu: Cpu, command_line: str, cache: Path | None, output: Path | None) -> None:
+def build(session: Session, name: str, arch: str, command_line: str, cache: Path | None, output: Path | None) -> None:
     """Build boot image NAME: Debian's kernel, drivers, busybox, Python and the agent.
 
     The packages come from this machine's own package sources. The same packages give the same image, byte for byte. An
@@ -45,7 +45,8 @@ def build(session: Session, name: str, cpu: Cpu, command_line: str, cache: Path 
     Example:
       pxed bootimage build default --arch amd64
     """
-    images_dir = None if output else session.config.images_dir
+    cpu = Cpu(arch)
+    images_dir = None if output else session.images_dir
     with tempfile.TemporaryDirectory(prefix="pxed-") as scratch:
         with _progress() as progress:
             built = build_image(cpu, output or Path(scratch), cache or _default_cache(), progress)

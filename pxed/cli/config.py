@@ -31,7 +31,9 @@ def command() -> None:
 @command.command
 @click.pass_obj
 def show(session: Session) -> None:
-    """Show every setting in effect, defaults included, secrets masked; the text can serve as a configuration file.
+    """Show every setting, defaults included, secrets masked.
+
+    The text can serve as a configuration file.
 
     \b
     Example:
