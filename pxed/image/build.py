@@ -57,7 +57,7 @@ def build(cpu: Cpu, output: Path, cache: Path, progress: Progress = lambda _what
         for number, (package, archive) in enumerate(zip(chosen, archives, strict=True)):
             progress(f"unpacking {package.name}", 0.5 + 0.2 * number / len(chosen))
             roots.append(packages.unpack(archive, work / package.name))
-        tree = base_tree(roots[1] / "bin/busybox")
+        tree = base_tree(_first(roots[1], "**/bin/busybox"))
         progress("choosing drivers", 0.7)
         version = chosen[0].name.removeprefix("linux-image-")
         modules.install(tree, modules.choose(_first(roots[0], f"**/modules/{version}/modules.builtin").parent), version)

@@ -1,4 +1,4 @@
-"""The boot image that `pxed bootimage build` makes, started in QEMU without a boot loader: drivers, network, agent, disk.
+"""The boot image that `pxed bootimage build` makes, in QEMU without a boot loader: drivers, network, agent, disk.
 
 The guest's only network is QEMU's own (user mode), from which 10.0.2.2 is this machine's loopback.
 """
