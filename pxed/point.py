@@ -11,7 +11,7 @@ from aiohttp import web
 
 from pxed.config import Config
 from pxed.content import Content
-from pxed.loaders import find_loaders
+from pxed.loaders import Loaders
 from pxed.records import Records
 from pxed.responder.answer import Responder
 from pxed.site.database import open_database
@@ -39,9 +39,9 @@ def utc_now() -> datetime:
 class Point:
     """Everything that decides and answers. Made once; `apply` gives it a new configuration while it runs."""
 
-    def __init__(self, config: Config, key: bytes, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, config: Config, loaders: Loaders, key: bytes, clock: Callable[[], datetime] = utc_now) -> None:
         self.config = config
-        self.loaders = find_loaders(config)
+        self.loaders = loaders
         self.reader = ReopeningReader(self._open_reader, time.monotonic)
         self.writer = Writer(self._open_link, clock=clock)
         self.records = Records(self.writer, config, clock)
@@ -57,10 +57,10 @@ class Point:
         agent = AgentApi(self.reader, self.records, self._key, time.time)
         return application(interface_of, self._scripts, agent, self._files)
 
-    def apply(self, config: Config) -> None:
+    def apply(self, config: Config, loaders: Loaders) -> None:
         """From now on everything goes by `config`, except where the database is."""
         self.config = config
-        self.loaders = find_loaders(config)
+        self.loaders = loaders
         for room in (self.verdicts, self.records, self.responder, self._scripts):
             room.config = config
         self.responder.loaders = self.loaders.names

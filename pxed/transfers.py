@@ -10,6 +10,9 @@ from pxed.boot.token import Grant
 from pxed.errors import StoreError
 from pxed.records import Records
 from pxed.site.model import Plan
+from pxed.tftp.messages import Transfer as TftpTransfer
+from pxed.tftp.session import Outcome
+from pxed.wire.tftp import ErrorCode
 
 log = logging.getLogger("pxed.transfer")
 
@@ -38,6 +41,25 @@ class Transfer:
     """normal traffic that is no news (a size probe, a file that boot loaders look for in vain): debug level"""
     details: str = ""
     """protocol figures: block size, window, retransmissions"""
+
+
+def from_tftp(transfer: TftpTransfer) -> Transfer:
+    """What a TFTP worker reported, in the form that is common to both ways."""
+    missing = transfer.error is ErrorCode.NOT_FOUND
+    return Transfer(
+        protocol="TFTP",
+        peer=transfer.peer,
+        interface=transfer.interface,
+        name=transfer.name,
+        grant=transfer.grant,
+        complete=transfer.outcome in {Outcome.COMPLETE, Outcome.UNCONFIRMED},
+        sent=transfer.sent,
+        seconds=transfer.seconds,
+        outcome=f"{transfer.outcome}: {transfer.reason}" if transfer.reason else str(transfer.outcome),
+        quiet=missing or transfer.outcome is Outcome.SIZE_PROBE,
+        details=f"block size {transfer.block_size}, window {transfer.window}, "
+        f"{transfer.retransmissions} blocks repeated",
+    )
 
 
 class Transfers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -23,11 +23,11 @@ def application(interface_of: InterfaceOf, *rooms: Any) -> web.Application:
     return app
 
 
-def control_application(status: Callable[[], dict[str, Any]]) -> web.Application:
+def control_application(status: Callable[[], Awaitable[dict[str, Any]]]) -> web.Application:
     """What `pxed status` asks over the local socket: GET /status."""
 
     async def answer(_: web.Request) -> web.Response:
-        return web.json_response(status())
+        return web.json_response(await status())
 
     app = web.Application()
     app.router.add_get("/status", answer)

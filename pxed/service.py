@@ -1,0 +1,254 @@
+"""`pxed serve`: starts a service point, keeps it in step with configuration and interfaces, ends it.
+
+One asyncio process; a task group owns every task. Ports are bound first, then privileges dropped, then threads and
+worker processes started, so that nothing runs with more rights than it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from pxed import __version__, interfaces, logs, privileges, statedir
+from pxed import config as configuration
+from pxed.config import Config
+from pxed.errors import ConfigError, Unavailable
+from pxed.interfaces import Interface
+from pxed.listeners import Listeners
+from pxed.loaders import Loaders, find_loaders
+from pxed.notify import Notifier
+from pxed.point import Point, utc_now
+from pxed.responder.endpoint import Address, Answer, Later, Place
+from pxed.tftp.messages import Endpoint, TftpSettings
+from pxed.tftp.messages import Transfer as TftpTransfer
+from pxed.tftp.pool import Pool
+from pxed.transfers import from_tftp
+from pxed.web.app import control_application
+
+log = logging.getLogger("pxed.service")
+
+DRAIN_SECONDS = 60.0
+"""How long running transfers may go on after SIGTERM; the unit's TimeoutStopSec is longer."""
+_REBIND_SECONDS = 10.0
+"""An interface whose ports could not be bound is tried again after this time."""
+_MOST_WORKERS = 4
+"""if `tftp.workers` leaves the number to us"""
+_AT_START_ONLY = (
+    "service.state_dir",
+    "service.run_dir",
+    "service.user",
+    "responder.listen_dhcp",
+    "tftp.port",
+    "tftp.workers",
+    "http.port",
+    "database.url",
+)
+"""Keys whose change takes effect at the next start."""
+
+
+async def serve(path: Path, config: Config, environment: Mapping[str, str]) -> None:
+    """Runs a service point until SIGTERM or SIGINT. PxedError with one sentence if it cannot start."""
+    await Service(path, config, environment).run()
+
+
+class Service:
+    """The life of one service point."""
+
+    def __init__(self, path: Path, config: Config, environment: Mapping[str, str]) -> None:
+        self._path = path
+        self._config = config
+        self._environment = environment
+        self._notifier = Notifier(environment)
+        self._started = utc_now()
+        self._stop = asyncio.Event()
+        self._rescan = asyncio.Event()
+        self._point: Point | None = None
+        self._listeners = Listeners(config, self._answer)
+        self._missing: list[str] = []
+
+    async def run(self) -> None:
+        """From the first bind to the last transfer."""
+        user = self._config.service.user if os.geteuid() == 0 else ""
+        owner = privileges.owner_of(user) if user else None
+        statedir.prepare(self._config, owner)
+        key = statedir.load_key(self._config, owner)
+        for interface in self._usable_interfaces():
+            self._listeners.bind(interface)
+        loaders = find_loaders(self._config)
+        pool = Pool(tftp_settings(self._config, self._listeners.interfaces, loaders, key), self._tftp_finished)
+        pool.bind()
+        privileges.become(user)
+        self._point = point = Point(self._config, loaders, key)
+        try:
+            await self._run(point, pool, key)
+        finally:
+            point.close()
+
+    async def _run(self, point: Point, pool: Pool, key: bytes) -> None:
+        runner = web.AppRunner(point.application(self._interface_of), access_log=None, shutdown_timeout=DRAIN_SECONDS)
+        control = web.AppRunner(control_application(partial(self._status, point, pool)), access_log=None)
+        await runner.setup()
+        await control.setup()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGINT, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload, point, pool, key)
+        async with asyncio.TaskGroup() as tasks:
+            background = [tasks.create_task(pool.run())]
+            await pool.ready()
+            for interface in self._listeners.interfaces:
+                self._listeners.start(interface, runner, tasks)
+            await self._open_control_socket(control)
+            background += [
+                tasks.create_task(self._notice_changes()),
+                tasks.create_task(self._follow_interfaces(runner, pool, tasks)),
+                tasks.create_task(self._feed_watchdog()),
+            ]
+            self._announce()
+            await self._stop.wait()
+            self._notifier.stopping()
+            log.info("stopping: running transfers have %g s", DRAIN_SECONDS)
+            self._listeners.stop_all()
+            await asyncio.gather(pool.drain(DRAIN_SECONDS), runner.cleanup())
+            await control.cleanup()
+            for task in background:
+                task.cancel()
+
+    def _answer(self, data: bytes, peer: Address, place: Place) -> Answer | Later | None:
+        return self._point.responder.answer(data, peer, place) if self._point else None
+
+    def _tftp_finished(self, transfer: TftpTransfer) -> None:
+        if self._point:
+            self._point.transfers.finished(from_tftp(transfer))
+
+    def _usable_interfaces(self) -> list[Interface]:
+        """Those that can be listened on now; Unavailable if there is none."""
+        chosen, self._missing = interfaces.select(self._config.interfaces, interfaces.scan())
+        if not chosen:
+            raise Unavailable("; ".join(self._missing))
+        for sentence in self._missing:
+            log.error("%s", sentence)
+        return chosen
+
+    def _interface_of(self, address: str) -> str:
+        for interface in self._listeners.interfaces:
+            if any(str(own.ip) == address for own in interface.addresses):
+                return interface.name
+        return ""
+
+    async def _open_control_socket(self, control: web.AppRunner) -> None:
+        path = self._config.control_socket
+        path.unlink(missing_ok=True)
+        await web.UnixSite(control, str(path)).start()
+        path.chmod(0o660)
+
+    async def _notice_changes(self) -> None:
+        async for _ in interfaces.changes():
+            self._rescan.set()
+
+    async def _follow_interfaces(self, runner: web.AppRunner, pool: Pool, tasks: asyncio.TaskGroup) -> None:
+        complete = True
+        while True:
+            try:
+                async with asyncio.timeout(None if complete else _REBIND_SECONDS):
+                    await self._rescan.wait()
+            except TimeoutError:
+                pass  # a port that was taken may be free by now
+            self._rescan.clear()
+            chosen, missing = interfaces.select(self._config.interfaces, interfaces.scan())
+            for sentence in missing:
+                if sentence not in self._missing:
+                    log.error("%s", sentence)
+            self._missing = missing
+            before = self._listeners.interfaces
+            complete = self._listeners.follow(chosen, runner, tasks)
+            if self._listeners.interfaces != before:
+                pool.reconfigure(tftp_endpoints(self._listeners.interfaces))
+                self._announce()
+
+    async def _feed_watchdog(self) -> None:
+        if not self._notifier.watchdog_seconds:
+            return
+        while True:
+            self._notifier.alive()
+            await asyncio.sleep(self._notifier.watchdog_seconds / 3)
+
+    def _announce(self) -> None:
+        where = ", ".join(f"{one.name} ({one.addresses[0].ip})" for one in self._listeners.interfaces) or "no interface"
+        ports = "67, 4011" if self._config.responder.listen_dhcp else "4011"
+        log.info("pxed %s answers on %s, ports %s, 69 and HTTP %d", __version__, where, ports, self._config.http.port)
+        self._notifier.ready(f"answering on {where}")
+
+    def _reload(self, point: Point, pool: Pool, key: bytes) -> None:
+        """SIGHUP: a good configuration takes the place of the old one, a bad one is told of and changes nothing."""
+        self._notifier.reloading()
+        try:
+            config = configuration.load(self._path)
+        except ConfigError as error:
+            for line in str(error).splitlines():
+                log.error("kept the old configuration: %s", line)
+        else:
+            for name in _AT_START_ONLY:
+                if _value(config, name) != _value(self._config, name):
+                    log.warning("%s takes effect at the next start", name)
+            self._config = config
+            loaders = find_loaders(config)
+            point.apply(config, loaders)
+            pool.configure(tftp_settings(config, self._listeners.interfaces, loaders, key))
+            logs.configure(config.log.level, config.log.format, self._environment)
+            self._rescan.set()
+            log.info("took over the configuration %s", self._path)
+        self._announce()
+
+    async def _status(self, point: Point, pool: Pool) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started": self._started.isoformat(timespec="seconds"),
+            "interfaces": [
+                {"name": one.name, "mac": one.mac, "mtu": one.mtu, "addresses": [str(a) for a in one.addresses]}
+                for one in self._listeners.interfaces
+            ],
+            "missing_interfaces": self._missing,
+            "answers_not_taken_by_the_kernel": self._listeners.unsent(),
+            **point.status(),
+            "tftp": await pool.counters(),
+        }
+
+
+def tftp_endpoints(chosen: Iterable[Interface]) -> tuple[Endpoint, ...]:
+    """Where the workers listen."""
+    return tuple(Endpoint(interface.name, interface.mtu) for interface in chosen)
+
+
+def tftp_settings(config: Config, chosen: Iterable[Interface], loaders: Loaders, key: bytes) -> TftpSettings:
+    """What the TFTP workers are told."""
+    tftp = config.tftp
+    return TftpSettings(
+        workers=tftp.workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS),
+        endpoints=tftp_endpoints(chosen),
+        max_block_size=tftp.max_block_size,
+        max_window=tftp.max_window,
+        max_transfers=tftp.max_transfers,
+        max_transfers_per_client=tftp.max_transfers_per_client,
+        timeout_seconds=tftp.timeout_seconds,
+        retries=tftp.retries,
+        public_dir=config.public_dir,
+        images_dir=config.images_dir,
+        aliases=loaders.files,
+        key=key,
+        port=tftp.port,
+    )
+
+
+def _value(config: Config, path: str) -> object:
+    section, name = path.split(".")
+    return getattr(getattr(config, section), name)
