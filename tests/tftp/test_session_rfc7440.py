@@ -1,0 +1,177 @@
+"""The transfer state machine against a simulated client and network."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulation import LIMITS, Fate, Simulation, agreed
+
+from pxed.tftp.session import NOTHING, Outcome, Session
+
+OK = (0.001,)
+LOST: tuple[float, ...] = ()
+
+
+def session(options: dict[str, int] | None = None, size: int = 10_000) -> Session:
+    return Session(agreed(options), size, retries=6, unproven_timeout=LIMITS.timeout)
+
+
+@pytest.mark.parametrize("window", [None, 1, 2, 3, 4, 16, 64])
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 5_120, 40_000])
+def test_every_size_goes_through_every_window(window: int | None, size: int) -> None:
+    run = Simulation(agreed({"windowsize": window} if window else None), size).complete()
+    assert run.outcome is Outcome.COMPLETE
+    assert run.received == list(range(1, size // 512 + 2))
+    assert set(run.sent.values()) == {1}
+
+
+@pytest.mark.parametrize(("block_size", "megabytes"), [(512, 40), (1468, 150)])
+@pytest.mark.parametrize("window", [1, 7, 64])
+def test_block_numbers_roll_over_to_zero(block_size: int, megabytes: int, window: int) -> None:
+    size = megabytes * 1_000_000
+    run = Simulation(agreed({"blksize": block_size, "windowsize": window}), size).complete()
+    assert run.outcome is Outcome.COMPLETE
+    assert len(run.received) == size // block_size + 1 > 65_536
+    assert run.sent.total() == len(run.received) + 1
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=300)
+def test_a_bad_network_costs_time_and_a_bounded_number_of_repetitions(data: st.DataObject) -> None:
+    window = data.draw(st.integers(1, 20), "window")
+    blocks = data.draw(st.integers(1, 60), "blocks")
+    with_options = data.draw(st.booleans(), "with options") or window > 1
+    fates = data.draw(
+        st.lists(st.sampled_from([OK, OK, OK, OK, LOST, (0.001, 0.001), (0.001, 0.3), (0.05,), (1.5,)]), max_size=200),
+        "fates",
+    )
+    remaining = iter(fates)
+    fate: Fate = lambda: next(remaining, OK)  # noqa: E731
+    terms = agreed({"blksize": 512, "windowsize": window} if with_options else None)
+    run = Simulation(terms, blocks * 512 - 1, fate, retries=100).complete()
+    if run.outcome is Outcome.TIMED_OUT:
+        assert not run.received or run.sent[0] == 3, "only a client that was never heard is given up so early"
+        return
+    assert run.finished
+    assert run.received == list(range(1, blocks + 1))
+    disturbances = sum(fate != OK for fate in fates)
+    assert run.sent.total() <= blocks + 1 + 8 * window * (disturbances + 1)
+
+
+def test_duplicated_acknowledgements_send_nothing_twice() -> None:
+    """The Sorcerer's Apprentice, RFC 1123 section 4.2.3.1: once doubled, always doubled."""
+    for options in (None, {"blksize": 512}, {"windowsize": 8}):
+        run = Simulation(agreed(options), 200_000, lambda: (0.001, 0.0012)).complete()
+        assert run.outcome is Outcome.COMPLETE
+        assert set(run.sent.values()) == {1}
+
+
+def test_a_lost_first_block_of_a_window_is_repeated_after_two_round_trips() -> None:
+    """The client can only repeat the acknowledgement that it sent already; waiting for the time-out would cost 1 s."""
+    fates = iter([OK, OK, *[OK] * 4, OK, LOST])  # OACK, ACK 0, blocks 1 to 4, ACK 4, block 5
+    run = Simulation(agreed({"windowsize": 4}), 20_000, lambda: next(fates, OK)).complete()
+    assert run.outcome is Outcome.COMPLETE
+    assert run.sent[5] == 2
+    assert run.sent.total() == 40 + 1 + 4
+    assert run.seconds < 1.0
+
+
+def test_an_acknowledgement_inside_the_window_starts_a_new_one_there() -> None:
+    one = session({"windowsize": 8})
+    assert one.start(0.0) == (0, 1)
+    assert one.acknowledge(0, 0.1) == (1, 8)
+    assert one.acknowledge(3, 0.2) == (4, 8)
+    assert one.retransmitted == 5
+    assert one.acknowledge(11, 0.3) == (12, 8)
+    assert one.acknowledge(19, 0.4) == (20, 1)
+    assert one.acknowledge(20, 0.5) == NOTHING
+    assert one.outcome is Outcome.COMPLETE
+
+
+def test_late_acknowledgements_and_those_of_the_future_are_ignored() -> None:
+    one = session()
+    one.start(0.0)
+    assert one.acknowledge(1, 0.1) == (2, 1)
+    assert one.acknowledge(2, 0.2) == (3, 1)
+    before = one.deadline
+    for block in (0, 1, 2, 4, 5, 40_000, 65_535):
+        assert one.acknowledge(block, 0.3) == NOTHING
+    assert (one.acked, one.deadline, one.outcome) == (2, before, None)
+
+
+def test_nothing_but_one_small_packet_a_try_goes_to_an_address_that_never_answered() -> None:
+    """Amplification: a forged request with the largest window gets three OACKs and no data."""
+    silent = Simulation(agreed({"windowsize": 64, "timeout": 255}), 100_000, lambda: LOST).complete()
+    assert silent.outcome is Outcome.TIMED_OUT
+    assert silent.sent == {0: 3}
+    assert silent.seconds < 10
+    assert Simulation(agreed(), 100_000, lambda: LOST).complete().sent == {1: 3}
+
+
+def test_repetitions_come_ever_more_slowly_and_end() -> None:
+    one = session(size=100_000)
+    one.start(0.0)
+    one.acknowledge(1, 0.0)
+    now, waits = 0.0, []
+    repeated = (2, 1)
+    while repeated != NOTHING:
+        waits.append(one.deadline - now)
+        now = one.deadline
+        repeated = one.expire(now)
+        assert repeated in {(2, 1), NOTHING}
+    assert waits == [1, 2, 4, 8, 8, 8, 8]
+    assert one.outcome is Outcome.TIMED_OUT
+    assert one.retransmitted == 6
+
+
+def test_the_time_out_that_the_client_asked_for_is_kept() -> None:
+    one = session({"timeout": 20})
+    one.start(0.0)
+    one.acknowledge(0, 1.0)
+    assert one.deadline == 21.0
+    assert one.expire(20.9) == NOTHING
+    assert one.expire(21.0) == (1, 1)
+    assert one.deadline == 41.0
+
+
+def test_a_repeated_request_repeats_the_first_packet_until_the_client_has_it() -> None:
+    one = session({"blksize": 1024})
+    one.start(0.0)
+    assert one.repeat_request() == (0, 1)
+    one.acknowledge(0, 0.1)
+    assert one.repeat_request() == NOTHING
+    two = session()
+    two.start(0.0)
+    assert two.repeat_request() == (1, 1)
+
+
+def test_a_size_probe_ends_with_an_error_and_is_none() -> None:
+    """EDK2 (PxeBcMtftp.c) sends ERROR 8 after the OACK, boot ROMs ERROR 0."""
+    for code in (8, 0):
+        one = session({"tsize": 0, "blksize": 1468})
+        one.start(0.0)
+        one.fail(code, "User aborted the transfer")
+        assert one.outcome is Outcome.SIZE_PROBE
+    later = session({"tsize": 0})
+    later.start(0.0)
+    later.acknowledge(0, 0.1)
+    later.fail(0, "TFTP Aborted")
+    assert later.outcome is Outcome.ABORTED
+    assert later.reason == "error 0: TFTP Aborted"
+
+
+def test_a_lost_last_acknowledgement_is_a_quiet_end() -> None:
+    one = session(size=100)
+    one.start(0.0)
+    one.fail(5, "Unknown transfer ID")
+    assert one.outcome is Outcome.ABORTED, "nobody has answered yet"
+    for ending in ("silence", "error"):
+        one = session({"tsize": 0}, size=100)
+        one.start(0.0)
+        assert one.acknowledge(0, 0.0) == (1, 1)
+        if ending == "error":
+            one.fail(5, "")
+        while one.outcome is None:
+            one.expire(one.deadline)
+        assert one.outcome is Outcome.UNCONFIRMED
