@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,9 +56,11 @@ def effective(config: Config) -> dict[str, Any]:
 
 
 def masked(url: str) -> str:
-    """`url` with three asterisks for the password, if it has one."""
+    """`url` with three asterisks for each password in it."""
     password = urlsplit(url).password
-    return url.replace(f":{password}@", ":***@", 1) if password else url
+    if password:
+        url = url.replace(f":{password}@", ":***@", 1)
+    return re.sub(r"(?<=password=)[^&]*", "***", url)
 
 
 def as_toml(tables: dict[str, Any]) -> str:

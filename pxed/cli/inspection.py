@@ -108,7 +108,7 @@ def _unknown_computers(config: Config, collections: set[str]) -> Iterator[Findin
 def _images(config: Config, images: list[BootImage]) -> Iterator[Finding]:
     for image in images:
         for text in verify(image, config.images_dir):
-            yield Finding("fault", "service.state_dir", f"boot image {text}")
+            yield Finding("fault", "service.state_dir", f"boot image {image.name}: {text}")
 
 
 def _loaders(config: Config, cpus: set[Cpu]) -> Iterator[Finding]:

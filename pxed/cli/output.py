@@ -8,6 +8,7 @@ said by strangers on the network or by running systems, so nothing that could st
 from __future__ import annotations
 
 import json
+import os
 import sys
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -128,4 +129,5 @@ def _print_rich_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -
         table.add_column(heading, overflow="fold")
     for line in lines:
         table.add_row(*map(Text, line))  # Text: square brackets in a value are no markup
-    Console().print(table)
+    # rich by itself would keep bold with NO_COLOR; without a colour system it sends no escape sequence at all
+    Console(color_system=None if os.environ.get("NO_COLOR") else "auto").print(table)
