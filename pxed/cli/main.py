@@ -6,7 +6,6 @@ heavy (database, validation, tables) inside the functions that need it.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -69,10 +68,12 @@ add_common_options(pxed)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command line and returns its exit status; every error that was expected is one sentence on stderr."""
+    """Runs one command line and returns its exit status; every error that was expected is one sentence on stderr.
+
+    SystemExit, without a word, if the reader of stdout has left (`pxed history ws-01 | head`): that is click's own way.
+    """
     try:
         status = pxed.main(list(arguments), prog_name="pxed", standalone_mode=False)
-        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -81,10 +82,6 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        # the reader has seen enough (`pxed history | head`); what Python flushes at its end must go somewhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     return status if isinstance(status, int) else 0
 
 
