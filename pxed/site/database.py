@@ -16,7 +16,7 @@ from pxed.errors import StoreError
 from pxed.site.sql.link import Link
 from pxed.site.tables import REVISIONS
 
-BUSY_SECONDS = 10.0
+BUSY_SECONDS = 30.0
 """How long a writer waits for another one: longer than the import of many thousand computers holds the lock."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -173,9 +173,8 @@ def import_computers(
     plan = plan_import(lines, bad, existing)
     if dry_run or (plan.bad and not skip_bad):
         return plan
-    for change in (*plan.added, *plan.changed, *plan.unchanged):
-        line = change.line
-        computer = tx.put_computer(line.name, line.macs, line.guid)
-        if collection:
-            tx.add_member(collection.id, computer.id)
+    lines_to_write = [change.line for change in (*plan.added, *plan.changed)]
+    written = [tx.put_computer(line.name, line.macs, line.guid) for line in lines_to_write]
+    if collection:
+        tx.add_members(collection.id, [*written, *(change.before for change in plan.unchanged if change.before)])
     return plan

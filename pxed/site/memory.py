@@ -118,9 +118,8 @@ class MemorySite:
         return computer
 
     def remove_computer(self, computer_id: int) -> None:
-        computer = self._computers.pop(computer_id, None)
-        if computer is None:
-            raise NotFound(f"there is no computer with the id {computer_id}")
+        computer = self._computer(computer_id)
+        del self._computers[computer_id]
         self._members = {pair for pair in self._members if pair[1] != computer_id}
         self._records = {key: each for key, each in self._records.items() if each.subject != str(computer_id)}
         identity = describe_computer(computer.macs, computer.guid)
@@ -183,8 +182,12 @@ class MemorySite:
             if computer_id is None or (each.id, computer_id) in self._members
         ]
 
+    def add_members(self, collection_id: int, computers: Sequence[Computer]) -> int:
+        self._collection_name(collection_id)
+        return sum(self.add_member(collection_id, each.id) for each in computers)
+
     def add_member(self, collection_id: int, computer_id: int) -> bool:
-        where, who = self._names_of(collection_id, computer_id)
+        where, who = self._collection_name(collection_id), self._computer(computer_id).name
         if (collection_id, computer_id) in self._members:
             return False
         self._members.add((collection_id, computer_id))
@@ -192,19 +195,22 @@ class MemorySite:
         return True
 
     def remove_member(self, collection_id: int, computer_id: int) -> bool:
-        where, who = self._names_of(collection_id, computer_id)
+        where, who = self._collection_name(collection_id), self._computer(computer_id).name
         if (collection_id, computer_id) not in self._members:
             return False
         self._members.remove((collection_id, computer_id))
         self._edited(f"computer {who} removed from collection {where}", str(computer_id))
         return True
 
-    def _names_of(self, collection_id: int, computer_id: int) -> tuple[str, str]:
+    def _collection_name(self, collection_id: int) -> str:
         if collection_id not in self._collections:
             raise NotFound(f"there is no collection with the id {collection_id}")
+        return self._collections[collection_id].name
+
+    def _computer(self, computer_id: int) -> Computer:
         if computer_id not in self._computers:
             raise NotFound(f"there is no computer with the id {computer_id}")
-        return self._collections[collection_id].name, self._computers[computer_id].name
+        return self._computers[computer_id]
 
     # boot images and task sequences
 

@@ -105,6 +105,10 @@ class Tx(Protocol):
         """False if it was a member already. NotFound if either does not exist."""
         ...
 
+    def add_members(self, collection_id: int, computers: Sequence[Computer]) -> int:
+        """Adds computers that exist, each given once, and returns how many were no members. NotFound."""
+        ...
+
     def remove_member(self, collection_id: int, computer_id: int) -> bool:
         """False if it was no member. NotFound if either does not exist."""
         ...

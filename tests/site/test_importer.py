@@ -2,30 +2,18 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pxed.site.database import open_database
 from pxed.site.importer import BadLine, Line, import_computers, plan_import, read_computers
 from pxed.site.memory import MemorySite
-from pxed.site.sql import SqlTx, transaction
+from pxed.site.sql import SqlTx
 
 A, B, C = "52:54:00:00:00:0a", "52:54:00:00:00:0b", "52:54:00:00:00:0c"
 GUID = uuid.UUID("55555555-5555-5555-5555-555555555556")
 SWAPPED = uuid.UUID(bytes=GUID.bytes_le)
-
-
-@pytest.fixture(params=["sql", "memory"])
-def tx(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlTx | MemorySite]:
-    if request.param == "memory":
-        yield MemorySite()
-    else:
-        with transaction(open_database("sqlite:///pxed.db", tmp_path, create=True), "operator") as open_tx:
-            yield open_tx
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import functools
 import uuid
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import BindParameter, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import BindParameter, bindparam, delete, func, insert, or_, select, union_all, update
 
 from pxed.errors import NotFound, Refused
 from pxed.site.describe import describe_change, describe_computer
@@ -14,7 +14,7 @@ from pxed.site.identifiers import parse_guid, parse_mac
 from pxed.site.model import Collection, Computer
 from pxed.site.names import check_identity, check_name
 from pxed.site.sql.edits import Edits
-from pxed.site.sql.identify import COMPUTER_ROWS, both_orders, find, to_computers
+from pxed.site.sql.identify import CHUNK, COMPUTER_ROWS, both_orders, find, to_computers
 from pxed.site.sql.link import Statement
 from pxed.site.tables import advertisement, collection, computer, mac, membership, pxe_record, sighting
 
@@ -54,11 +54,6 @@ _REMOVE_COLLECTION = Statement(delete(collection).where(collection.c.id == bindp
 _ADVERTISED_TO = Statement(
     select(advertisement.c.name).where(advertisement.c.collection_id == bindparam("key")).order_by(advertisement.c.id)
 )
-_IS_MEMBER = Statement(
-    select(membership.c.computer_id).where(
-        membership.c.computer_id == bindparam("computer"), membership.c.collection_id == bindparam("collection")
-    )
-)
 _ADD_MEMBER = Statement(insert(membership), "computer_id", "collection_id")
 _REMOVE_MEMBER = Statement(
     delete(membership).where(
@@ -96,6 +91,30 @@ def _end_sightings(macs: int) -> Statement:
     return Statement(delete(sighting).where(or_(sighting.c.guid.in_([bindparam("g0"), bindparam("g1")]), *of_macs)))
 
 
+@functools.cache
+def _has_traces(macs: int) -> Statement:
+    """Whether anything was kept of a computer with so many MAC addresses while it was unknown."""
+    keys: list[BindParameter[str]] = [bindparam(f"m{i}") for i in range(macs)]
+    seen = [sighting.c.mac == key for key in keys]
+    return Statement(
+        union_all(
+            *[select(pxe_record.c.id).where(pxe_record.c.subject == key) for key in keys],
+            select(sighting.c.id).where(or_(sighting.c.guid.in_([bindparam("g0"), bindparam("g1")]), *seen)),
+        ).limit(1)
+    )
+
+
+@functools.cache
+def _members_among(computers: int) -> Statement:
+    """Which of so many computers are in a collection."""
+    return Statement(
+        select(membership.c.computer_id).where(
+            membership.c.collection_id == bindparam("collection"),
+            membership.c.computer_id.in_([bindparam(f"c{i}") for i in range(computers)]),
+        )
+    )
+
+
 class Computers(Edits):
     """The transaction's part for computers and collections; `pxed.site.store.Tx` says what each method does."""
 
@@ -129,18 +148,18 @@ class Computers(Edits):
 
     def _take_over(self, computer_id: int, macs: Sequence[str], guid: uuid.UUID | None) -> None:
         """What was kept of the computer while it was unknown: its records become its own, its sightings end."""
-        keys = {f"m{index}": mac for index, mac in enumerate(macs)}
+        orders = both_orders(guid) if guid else (None, None)
+        keys = {"g0": orders[0], "g1": orders[1], **{f"m{index}": mac for index, mac in enumerate(macs)}}
+        if not self._link.row(_has_traces(len(macs)), **keys):
+            return
         if macs:
             drop_superseded, own = _adopt(len(macs))
             self._link.run(drop_superseded, subject=str(computer_id), **keys)
             self._link.run(own, subject_now=str(computer_id), **keys)
-        orders = both_orders(guid) if guid else (None, None)
-        self._link.run(_end_sightings(len(macs)), g0=orders[0], g1=orders[1], **keys)
+        self._link.run(_end_sightings(len(macs)), **keys)
 
     def remove_computer(self, computer_id: int) -> None:
-        found = next(to_computers(self._link.rows(_BY_ID, key=computer_id)), None)
-        if found is None:
-            raise NotFound(f"there is no computer with the id {computer_id}")
+        found = self._computer(computer_id)
         self._link.run(_REMOVE_RECORDS, subject=str(computer_id))
         self._link.run(_REMOVE, key=computer_id)
         self._edited(f"computer {found.name} removed: {describe_computer(found.macs, found.guid)}", str(computer_id))
@@ -192,26 +211,43 @@ class Computers(Edits):
             return [Collection(*row) for row in self._link.rows(_ALL_COLLECTIONS)]
         return [Collection(*row) for row in self._link.rows(_COLLECTIONS_OF, computer=computer_id)]
 
+    def add_members(self, collection_id: int, computers: Sequence[Computer]) -> int:
+        where = self._collection_name(collection_id)
+        members: set[int] = set()
+        for start in range(0, len(computers), CHUNK):
+            keys = {f"c{index}": each.id for index, each in enumerate(computers[start : start + CHUNK])}
+            members.update(
+                row[0] for row in self._link.rows(_members_among(len(keys)), collection=collection_id, **keys)
+            )
+        joining = [each for each in computers if each.id not in members]
+        if joining:
+            self._link.run_many(
+                _ADD_MEMBER, ({"computer_id": each.id, "collection_id": collection_id} for each in joining)
+            )
+            self._edited_many((str(each.id), f"computer {each.name} added to collection {where}") for each in joining)
+        return len(joining)
+
     def add_member(self, collection_id: int, computer_id: int) -> bool:
-        where, who = self._names_of(collection_id, computer_id)
-        if self._link.row(_IS_MEMBER, computer=computer_id, collection=collection_id):
-            return False
-        self._link.run(_ADD_MEMBER, computer_id=computer_id, collection_id=collection_id)
-        self._edited(f"computer {who} added to collection {where}", str(computer_id))
-        return True
+        self._collection_name(collection_id)
+        return bool(self.add_members(collection_id, [self._computer(computer_id)]))
 
     def remove_member(self, collection_id: int, computer_id: int) -> bool:
-        where, who = self._names_of(collection_id, computer_id)
+        where = self._collection_name(collection_id)
+        who = self._computer(computer_id)
         if not self._link.run(_REMOVE_MEMBER, computer=computer_id, collection=collection_id):
             return False
-        self._edited(f"computer {who} removed from collection {where}", str(computer_id))
+        self._edited(f"computer {who.name} removed from collection {where}", str(computer_id))
         return True
 
-    def _names_of(self, collection_id: int, computer_id: int) -> tuple[str, str]:
-        where = self._link.row(_COLLECTION_NAME, key=collection_id)
-        if where is None:
+    def _collection_name(self, collection_id: int) -> str:
+        row = self._link.row(_COLLECTION_NAME, key=collection_id)
+        if row is None:
             raise NotFound(f"there is no collection with the id {collection_id}")
-        who = self._link.row(COMPUTER_NAME, key=computer_id)
-        if who is None:
+        name: str = row[0]
+        return name
+
+    def _computer(self, computer_id: int) -> Computer:
+        found = next(to_computers(self._link.rows(_BY_ID, key=computer_id)), None)
+        if found is None:
             raise NotFound(f"there is no computer with the id {computer_id}")
-        return where[0], who[0]
+        return found

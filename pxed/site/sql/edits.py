@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from pxed.site.model import EventKind
 from pxed.site.sql.instants import to_micros
@@ -17,6 +18,8 @@ _TRIM_EVERY = 1_000
 
 _RAISE = Statement(update(site).values(change=site.c.change + 1))
 _ADD_EVENT = Statement(insert(event).returning(event.c.id), "at", "kind", "subject", "text", "user")
+_ADD_EVENTS = Statement(insert(event).inline(), "at", "kind", "subject", "text", "user")
+_LAST_EVENT = Statement(select(func.max(event.c.id)))
 _TRIM_EVENTS = Statement(delete(event).where(event.c.id <= bindparam("last")))
 
 
@@ -30,10 +33,21 @@ class Edits:
         self._raised = False
 
     def _edited(self, text: str, subject: str = "") -> None:
+        self._raise_change()
+        self.add_event(self._now, EventKind.EDIT, subject, text)
+
+    def _edited_many(self, texts: Iterable[tuple[str, str]]) -> None:
+        """Many edits of one kind, each as (subject, text)."""
+        self._raise_change()
+        same = {"at": to_micros(self._now), "kind": EventKind.EDIT.value, "user": self._user}
+        self._link.run_many(_ADD_EVENTS, ({**same, "subject": subject, "text": text} for subject, text in texts))
+        last = self._link.rows(_LAST_EVENT)[0][0]
+        self._link.run(_TRIM_EVENTS, last=last - EVENTS_KEPT)
+
+    def _raise_change(self) -> None:
         if not self._raised:
             self._link.run(_RAISE)
             self._raised = True
-        self.add_event(self._now, EventKind.EDIT, subject, text)
 
     def add_event(self, at: datetime, kind: EventKind, subject: str, text: str) -> None:
         """A line of history; at most EVENTS_KEPT (and a trimming step more) are kept, the oldest go."""

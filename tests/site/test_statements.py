@@ -1,0 +1,36 @@
+"""Every statement, in both databases' words."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from pxed.site.sql import computers, deployment, edits, identify, reader, records
+from pxed.site.sql.link import Statement
+
+MODULES = (computers, deployment, edits, identify, reader, records)
+STATEMENTS = {
+    f"{module.__name__}.{name}": value
+    for module in MODULES
+    for name, value in vars(module).items()
+    if isinstance(value, Statement)
+} | {
+    "who": identify._who(2, 4, 3),
+    "members among": computers._members_among(2),
+    **{f"adopt {number}": statement for number, statement in enumerate(computers._adopt(2))},
+    **{f"end sightings {macs}": computers._end_sightings(macs) for macs in range(3)},
+    **{f"traces {macs}": computers._has_traces(macs) for macs in range(3)},
+    **{f"about {number}": statement for number, statement in enumerate(reader._about(2))},
+}
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "postgresql+psycopg://"])
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_is_whole_before_it_is_run(name: str, url: str) -> None:
+    text, names, constants = STATEMENTS[name].compiled(make_url(url).get_dialect()())
+    assert text.split()[0] in {"SELECT", "INSERT", "UPDATE", "DELETE"}
+    assert "POSTCOMPILE" not in text  # SQLAlchemy would fill that in only when it runs the statement itself
+    if names is None:
+        assert text.count("%(") >= len(constants)
+    else:
+        assert text.count("?") == len(names)
