@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from pxed.site.model import Cpu
 
 if TYPE_CHECKING:
     from pxed.site.model import BootImage
+    from pxed.site.store import Tx
 
 _COLUMNS = {"name": "Name", "architectures": "Architectures", "size": "Bytes", "created_at": "Made"}
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -56,6 +58,8 @@ def add(session: Session, name: str, arch: str, kernel: Path, initrds: tuple[Pat
     from pxed.image.library import add_variant
 
     image = add_variant(session.writing, session.images_dir, name, Cpu(arch), kernel, initrds, command_line)
+    with session.writing() as tx:
+        _sweep(session, tx)
     session.report(_fields(image), f"boot image {name} is kept, for {', '.join(_fields(image)['architectures'])}")
 
 
@@ -130,7 +134,7 @@ def verify(session: Session, names: tuple[str, ...]) -> None:
 def remove(session: Session, name: str) -> None:
     """Remove a boot image that no task sequence uses.
 
-    Its files go when no computer can be loading them any more.
+    Computers that are loading it may finish: its files go with the next change of a boot image after that.
 
     \b
     Example:
@@ -138,7 +142,16 @@ def remove(session: Session, name: str) -> None:
     """
     with session.writing() as tx:
         image = tx.remove_boot_image(name)
+        _sweep(session, tx)
     session.report(_fields(image), f"boot image {name} is removed")
+
+
+def _sweep(session: Session, tx: Tx) -> None:
+    """Removes the files of old revisions that no grant can name any more."""
+    from pxed.image.library import prune
+
+    now = datetime.now(UTC)
+    prune(tx, session.config.images_dir, before=now - timedelta(minutes=session.config.tokens.grant_minutes), now=now)
 
 
 def _fields(image: BootImage) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -258,6 +259,18 @@ class TestBootImage:
         site("bootimage", "remove", "rescue")
         assert names(site, "bootimage", "list") == []
         site("bootimage", "remove", "rescue", code=1)
+
+    def test_files_of_an_old_revision_stay_until_no_grant_can_name_them(
+        self, site: Pxed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        again = ("bootimage", "add", "rescue", "--arch", "amd64", "--kernel", f"{tmp_path}/vmlinuz")
+        images = tmp_path / "state" / "images"
+        site(*again)
+        assert sorted(path.name for path in images.iterdir()) == ["1", "2"]
+        later = datetime.now(UTC) + timedelta(minutes=241)
+        monkeypatch.setattr("pxed.cli.bootimage.datetime", SimpleNamespace(now=lambda _zone: later))
+        site(*again)
+        assert sorted(path.name for path in images.iterdir()) == ["3"]
 
 
 class TestSequence:
