@@ -121,10 +121,12 @@ class Listeners:
         else:
             bound.close()
 
-    def stop_all(self) -> None:
-        """Closes all sockets."""
+    async def stop_all(self) -> None:
+        """Closes all sockets, and returns when nothing listens any more; requests under way go on."""
+        serving = list(self._serving.values())
         for interface in list(self._bound):
             self.stop(interface)
+        await asyncio.gather(*serving, return_exceptions=True)
 
     def unsent(self) -> int:
         """Answers that the kernel did not take, on all present endpoints."""

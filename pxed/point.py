@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from pxed.config import Config
 from pxed.content import Content
+from pxed.errors import StoreError
 from pxed.loaders import Loaders
 from pxed.records import Records
 from pxed.responder.answer import Responder
@@ -26,6 +28,8 @@ from pxed.web.app import application
 from pxed.web.files import Files
 from pxed.web.request import InterfaceOf
 from pxed.web.scripts import Scripts
+
+log = logging.getLogger("pxed.service")
 
 _BUSY_SECONDS = 2.0
 """How long the boot path waits for the database's lock before it counts as locked."""
@@ -56,6 +60,13 @@ class Point:
         """What is served over HTTP."""
         agent = AgentApi(self.reader, self.records, self._key, time.time)
         return application(interface_of, self._scripts, agent, self._files)
+
+    def open_site(self) -> None:
+        """Opens the database, makes it on the first start; if it cannot be had, says so and goes on without."""
+        try:
+            self.reader.plan()
+        except StoreError as error:
+            log.error("%s; nobody is answered before that is mended", error)
 
     def apply(self, config: Config, loaders: Loaders) -> None:
         """From now on everything goes by `config`, except where the database is."""

@@ -88,6 +88,7 @@ class Service:
         privileges.become(user)
         self._point = point = Point(self._config, loaders, key)
         try:
+            point.open_site()
             await self._run(point, pool, key)
         finally:
             point.close()
@@ -116,9 +117,10 @@ class Service:
             await self._stop.wait()
             self._notifier.stopping()
             log.info("stopping: running transfers have %g s", DRAIN_SECONDS)
-            self._listeners.stop_all()
+            await self._listeners.stop_all()
             await asyncio.gather(pool.drain(DRAIN_SECONDS), runner.cleanup())
             await control.cleanup()
+            self._config.control_socket.unlink(missing_ok=True)
             for task in background:
                 task.cancel()
 
