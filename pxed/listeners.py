@@ -8,19 +8,18 @@ interface, so nothing is answered elsewhere.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 
 from aiohttp import web
 
 from pxed.config import Config
-from pxed.errors import NotPermitted, Unavailable
+from pxed.errors import PxedError
 from pxed.interfaces import Interface, bind_udp, listen_tcp
-from pxed.ports import holder_of
-from pxed.responder.answer import BOOT_SERVER, DHCP_SERVER
+from pxed.ports import Port, boot_server_port, dhcp_port, http_port, refusal
 from pxed.responder.endpoint import Answerer, Endpoint, Place
 
 log = logging.getLogger("pxed.listeners")
@@ -60,14 +59,15 @@ class Listeners:
         """Opens the sockets of `interface`; Unavailable or NotPermitted says which port and what would be right."""
         bound = _Bound()
         try:
+            addresses = [str(address.ip) for address in interface.addresses]
             if self._config.responder.listen_dhcp:
-                self._bind_udp(bound, interface, DHCP_SERVER, [_ANY, *(str(a.ip) for a in interface.addresses)])
-            self._bind_udp(bound, interface, BOOT_SERVER, [str(address.ip) for address in interface.addresses])
-            port = self._config.http.port
+                self._bind_udp(bound, interface, dhcp_port(), [_ANY, *addresses])
+            self._bind_udp(bound, interface, boot_server_port(), addresses)
+            port = http_port(self._config)
             try:
-                bound.http = listen_tcp(interface.name, port)
+                bound.http = listen_tcp(interface.name, port.number)
             except OSError as error:
-                raise _refusal(error, "TCP", port, interface, "choose another with http.port") from None
+                raise refusal(error, port, interface.name) from None
         except BaseException:
             bound.close()
             raise
@@ -104,7 +104,7 @@ class Listeners:
                 continue
             try:
                 self.bind(interface)
-            except (Unavailable, NotPermitted) as error:
+            except PxedError as error:
                 log.error("%s", error, extra={"iface": interface.name})
                 complete = False
             else:
@@ -132,33 +132,17 @@ class Listeners:
         """Answers that the kernel did not take, on all present endpoints."""
         return sum(endpoint.unsent for bound in self._bound.values() for endpoint in bound.endpoints)
 
-    def _bind_udp(self, bound: _Bound, interface: Interface, port: int, addresses: list[str]) -> None:
-        advice = {
-            DHCP_SERVER: "a DHCP server on this host keeps it: set responder.listen_dhcp = false, and let that server "
-            "send PXE clients option 60 = PXEClient, no file name, and siaddr 0 or this host's address",
-            BOOT_SERVER: "another PXE server on this host keeps it: stop that one",
-        }[port]
+    def _bind_udp(self, bound: _Bound, interface: Interface, port: Port, addresses: list[str]) -> None:
         try:
             # Our own sockets of one port share it with SO_REUSEADDR, with which another program's would go unnoticed.
-            bind_udp(interface.name, _ANY, port).close()
+            bind_udp(interface.name, _ANY, port.number).close()
             for address in addresses:
-                endpoint = bind_udp(interface.name, address, port, shared=True)
+                endpoint = bind_udp(interface.name, address, port.number, shared=True)
                 bound.sockets.append(endpoint)
-                ours = interface.addresses[0].ip if address == _ANY else socket.inet_aton(address)
-                place = Place(interface, port, type(interface.addresses[0].ip)(ours))
-                bound.endpoints.append(Endpoint(endpoint, place, self._answerer))
+                ours = interface.addresses[0].ip if address == _ANY else IPv4Address(address)
+                bound.endpoints.append(Endpoint(endpoint, Place(interface, port.number, ours), self._answerer))
         except OSError as error:
-            raise _refusal(error, "UDP", port, interface, advice) from None
-
-
-def _refusal(error: OSError, protocol: str, port: int, interface: Interface, advice: str) -> Exception:
-    where = f"{protocol} port {port} on {interface.name}"
-    if error.errno == errno.EADDRINUSE:
-        holder = holder_of(protocol, port)
-        return Unavailable(f"{where} is taken{f' by {holder}' if holder else ''}; {advice}")
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return NotPermitted(f"{where} needs root or CAP_NET_BIND_SERVICE")
-    return Unavailable(f"{where} cannot be opened: {error.strerror}")
+            raise refusal(error, port, interface.name) from None
 
 
 def _described(interface: Interface) -> str:

@@ -31,8 +31,9 @@ from pxed.web.scripts import Scripts
 
 log = logging.getLogger("pxed.service")
 
-_BUSY_SECONDS = 2.0
-"""How long the boot path waits for the database's lock before it counts as locked."""
+_BUSY_SECONDS = 20.0
+"""How long a write waits for the database's lock: longer than the import of 100,000 computers keeps it. Reads need none
+(WAL)."""
 
 
 def utc_now() -> datetime:

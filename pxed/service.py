@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from aiohttp import web
 from pxed import __version__, interfaces, logs, privileges, statedir
 from pxed import config as configuration
 from pxed.config import Config
-from pxed.errors import ConfigError, Unavailable
+from pxed.errors import ConfigError, PxedError, Unavailable
+from pxed.image.library import prune
 from pxed.interfaces import Interface
 from pxed.listeners import Listeners
 from pxed.loaders import Loaders, find_loaders
@@ -39,6 +41,7 @@ DRAIN_SECONDS = 60.0
 """How long running transfers may go on after SIGTERM; the unit's TimeoutStopSec is longer."""
 _REBIND_SECONDS = 10.0
 """An interface whose ports could not be bound is tried again after this time."""
+_PRUNE_SECONDS = 6 * 3600.0
 _MOST_WORKERS = 4
 """if `tftp.workers` leaves the number to us"""
 _AT_START_ONLY = (
@@ -112,6 +115,7 @@ class Service:
                 tasks.create_task(self._notice_changes()),
                 tasks.create_task(self._follow_interfaces(runner, pool, tasks)),
                 tasks.create_task(self._feed_watchdog()),
+                tasks.create_task(self._prune_images(point)),
             ]
             self._announce()
             await self._stop.wait()
@@ -183,10 +187,24 @@ class Service:
             self._notifier.alive()
             await asyncio.sleep(self._notifier.watchdog_seconds / 3)
 
+    async def _prune_images(self, point: Point) -> None:
+        """Removes the files of boot images that were replaced, once no grant can name them any more."""
+        while True:
+            now = utc_now()
+            before = now - timedelta(minutes=self._config.tokens.grant_minutes)
+            job = partial(prune, images_dir=self._config.images_dir, before=before, now=now)
+            try:
+                for path in await asyncio.wrap_future(point.writer.submit(job)):
+                    log.info("removed %s of a boot image that was replaced", path)
+            except PxedError as error:
+                log.error("old boot images stay: %s", error)
+            await asyncio.sleep(_PRUNE_SECONDS)
+
     def _announce(self) -> None:
         where = ", ".join(f"{one.name} ({one.addresses[0].ip})" for one in self._listeners.interfaces) or "no interface"
-        ports = "67, 4011" if self._config.responder.listen_dhcp else "4011"
-        log.info("pxed %s answers on %s, ports %s, 69 and HTTP %d", __version__, where, ports, self._config.http.port)
+        dhcp = "67, 4011" if self._config.responder.listen_dhcp else "4011"
+        tftp, http = self._config.tftp.port, self._config.http.port
+        log.info("pxed %s answers on %s: DHCP %s, TFTP %d, HTTP %d", __version__, where, dhcp, tftp, http)
         self._notifier.ready(f"answering on {where}")
 
     def _reload(self, point: Point, pool: Pool, key: bytes) -> None:

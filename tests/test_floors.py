@@ -9,38 +9,38 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pxed"
 
 FLOOR = {
-    4: ("cli", "service", "supervisor", "lab", "diag", "image", "notify", "privileges", "logs", "__main__"),
-    3: ("responder", "tftp", "web", "content", "interfaces", "verdicts", "records", "transfers"),
+    4: ("cli", "service", "point", "listeners", "statedir", "privileges", "notify", "logs", "lab", "image", "__main__"),
+    3: (
+        "responder",
+        "tftp",
+        "web",
+        "verdicts",
+        "records",
+        "transfers",
+        "content",
+        "loaders",
+        "interfaces",
+        "ports",
+    ),
     2: ("policy", "boot", "tftp.session", "sequence"),
     1: ("wire", "site", "config", "config_schema"),
     0: ("errors",),
 }
 SIDEWAYS = {
-    ("boot", "policy"),  # a script and an offer show a verdict
-    ("cli", "service"),
-    ("cli", "lab"),
-    ("cli", "image"),
-    ("cli", "logs"),
-    ("service", "supervisor"),
-    ("service", "notify"),
-    ("service", "privileges"),
-    ("service", "logs"),
+    ("boot", "policy"),  # an offer and a script show a verdict
+    *((("cli", room)) for room in ("service", "lab", "image", "logs")),
+    *(("service", room) for room in ("point", "listeners", "statedir", "privileges", "notify", "logs", "image")),
     ("lab", "image"),
     ("__main__", "cli"),
-    ("responder", "verdicts"),
-    ("responder", "interfaces"),
-    ("web", "verdicts"),
-    ("web", "records"),
-    ("web", "transfers"),
-    ("web", "content"),
+    *(("responder", room) for room in ("verdicts", "interfaces", "ports")),
+    *(("web", room) for room in ("verdicts", "records", "transfers", "content")),
     ("tftp", "content"),
-    ("tftp", "interfaces"),
-    ("transfers", "records"),
     ("verdicts", "records"),
+    ("transfers", "records"),
+    ("transfers", "tftp"),  # the form of a worker's report
     ("config", "config_schema"),
-    ("config_schema", "config"),
     ("config", "site"),
-    ("config_schema", "site"),
+    ("config_schema", "config"),
 }
 STANDARD_LIBRARY_ONLY = ("wire", "sequence", "agent")
 

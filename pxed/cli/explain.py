@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from pxed.policy.verdict import Verdict
 
-ARCHITECTURES = {"bios": 0, "uefi-i386": 6, "uefi-amd64": 7, "uefi-armhf": 10, "uefi-arm64": 11, "uefi-riscv64": 27}
+ARCHITECTURES = {
+    "bios": 0,
+    "uefi-i386": 6,
+    "uefi-amd64": 7,
+    "uefi-armhf": 10,
+    "uefi-arm64": 11,
+    "uefi-riscv64": 27,
+    "uefi-loong64": 39,
+}
 """Kinds of firmware as `[loaders]` names them, and their number in option 93."""
 
 

@@ -6,8 +6,6 @@ Each function looks at one thing and yields what is wrong. What the first start 
 
 from __future__ import annotations
 
-import errno
-import os
 import pwd
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from pxed.errors import NotPermitted, StoreError, Unavailable
 from pxed.image.library import verify
 from pxed.interfaces import Interface, bind_udp, listen_tcp, scan, select
 from pxed.loaders import find_loaders
-from pxed.ports import holder_of
+from pxed.ports import boot_server_port, dhcp_port, http_port, refusal, tftp_port
 from pxed.site.model import BootImage, Cpu
 
 _SINCE_13 = "ipxe, from Debian 13 on"
@@ -137,24 +135,13 @@ def _is_running(config: Config) -> bool:
 
 def _ports(config: Config, interface: Interface) -> Iterator[Finding]:
     """Ports that the service could not have, by taking each for a moment."""
-    wanted = [
-        ("responder.listen_dhcp", "UDP", 67, "a DHCP server on this host needs responder.listen_dhcp = false"),
-        ("responder", "UDP", 4011, "another PXE server has to go"),
-        ("tftp.port", "UDP", config.tftp.port, "another TFTP server has to go"),
-        ("http.port", "TCP", config.http.port, "another port would do"),
-    ]
-    for key, protocol, port, advice in wanted if config.responder.listen_dhcp else wanted[1:]:
+    wanted = [boot_server_port(), tftp_port(config), http_port(config)]
+    for port in [dhcp_port(), *wanted] if config.responder.listen_dhcp else wanted:
         try:
-            if protocol == "UDP":
-                bind_udp(interface.name, "", port).close()
+            if port.protocol == "UDP":
+                bind_udp(interface.name, "", port.number).close()
             else:
-                listen_tcp(interface.name, port).close()
+                listen_tcp(interface.name, port.number).close()
         except OSError as error:
-            where = f"{protocol} port {port} on {interface.name}"
-            if error.errno == errno.EADDRINUSE:
-                holder = holder_of(protocol, port) or "another program"
-                yield Finding("fault", key, f"{where} is taken by {holder}; {advice}")
-            elif error.errno in {errno.EACCES, errno.EPERM} and os.geteuid() != 0:
-                yield Finding("warning", key, f"{where} could not be tried without root")
-            else:
-                yield Finding("fault", key, f"{where} cannot be opened: {error.strerror}")
+            fault = refusal(error, port, interface.name)
+            yield Finding("warning" if isinstance(fault, NotPermitted) else "fault", port.key, str(fault))

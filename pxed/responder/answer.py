@@ -19,6 +19,7 @@ from pxed.errors import WireError
 from pxed.policy.facts import Facts
 from pxed.policy.record import BOOT_WINDOW
 from pxed.policy.verdict import Ignore
+from pxed.ports import BOOT_SERVER, DHCP_CLIENT, DHCP_SERVER
 from pxed.responder.boots import Boots
 from pxed.responder.endpoint import Address, Answer, Later, Place
 from pxed.responder.hearing import facts_of
@@ -26,10 +27,6 @@ from pxed.verdicts import Verdicts
 from pxed.wire.dhcp import BOOTREQUEST, MessageType, Packet, decode
 
 log = logging.getLogger("pxed.responder")
-
-DHCP_SERVER = 67
-DHCP_CLIENT = 68
-BOOT_SERVER = 4011
 
 _LONGEST_TIMER = 2.0
 """seconds; a longer delay is silence until a retry of the client comes late enough"""

@@ -27,6 +27,7 @@ from pxed.site.store import Reader
 log = logging.getLogger("pxed.agent")
 
 MAX_REPORT_BYTES = 16 * 1024
+_STEP_CHARACTERS = 255
 _MESSAGE_CHARACTERS = 500
 _STATES = {"step": None, "succeeded": RecordState.SUCCEEDED, "failed": RecordState.FAILED}
 _NOT_WANTED = "this try is not to be run: it was cleared, or another boot of this computer took its place"
@@ -132,16 +133,16 @@ async def _read_json(request: web.Request) -> dict[str, Any]:
 
 
 def _words(message: dict[str, Any]) -> str:
-    """The report as one printable line."""
+    """The report as one printable line: what, then the last of what the program said."""
     code = message.get("exit_code")
     parts = (
-        str(message.get("state", "")),
-        f"{message['step']!r}" if message.get("step") else "",
+        str(message["state"]),
+        repr(str(message["step"])[:_STEP_CHARACTERS]) if message.get("step") else "",
         f"exit code {code}" if isinstance(code, int) else "",
-        str(message.get("message") or ""),
+        str(message.get("message") or "")[-_MESSAGE_CHARACTERS:],
     )
     text = " ".join(part for part in parts if part)
-    return "".join(c if c.isprintable() else " " for c in text)[:_MESSAGE_CHARACTERS]
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _try_again(error: StoreError) -> web.HTTPServiceUnavailable:

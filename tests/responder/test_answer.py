@@ -12,8 +12,9 @@ from pxed.boot.token import unseal_ticket
 from pxed.config import Config
 from pxed.config import Responder as ResponderConfig
 from pxed.interfaces import Interface
+from pxed.ports import BOOT_SERVER, DHCP_SERVER
 from pxed.records import Records
-from pxed.responder.answer import BOOT_SERVER, DHCP_SERVER, Responder
+from pxed.responder.answer import Responder
 from pxed.responder.endpoint import Answer, Later, Place
 from pxed.site.memory import MemorySite
 from pxed.site.model import Kind, RecordState

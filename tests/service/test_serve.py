@@ -1,0 +1,342 @@
+"""The real service between real interfaces: what it answers, what it survives, how it starts and ends."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from namespaces import Network, Serving, dhcp_client, ip, until
+from support import GUID, MAC
+
+from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
+from pxed.wire.pxe import encode_client_guid
+
+pytestmark = pytest.mark.netns
+
+SILENCE = 0.5
+"""Seconds without an answer, asserted only after a later request was answered on the same socket."""
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    with Network() as made:
+        yield made
+
+
+def request(kind: MessageType = MessageType.DISCOVER, mac: str = MAC, xid: int = 7) -> bytes:
+    options: dict[int, bytes] = {
+        Option.DHCP_MESSAGE_TYPE: bytes((kind,)),
+        Option.CLIENT_SYSTEM_ARCHITECTURE: b"\0\7",
+        Option.CLIENT_MACHINE_IDENTIFIER: encode_client_guid(GUID) if mac == MAC else b"\0" + bytes(16),
+        Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient:Arch:00007:UNDI:003016",
+    }
+    chaddr = bytes.fromhex(mac.replace(":", "")).ljust(16, b"\0")
+    return Packet(BOOTREQUEST, xid=xid, chaddr=chaddr, options=options).encode()
+
+
+def know_pc1(serving: Serving) -> None:
+    serving.cli("computer", "add", "PC1", "--mac", MAC, "--guid", str(GUID))
+
+
+def test_a_broadcast_is_answered_on_the_configured_interface_only(network: Network, tmp_path: Path) -> None:
+    with Serving(network, tmp_path) as serving:
+        know_pc1(serving)
+        with dhcp_client(network, "eth1") as elsewhere, dhcp_client(network, "eth0") as here:
+            elsewhere.sendto(request(xid=1), ("255.255.255.255", 67))
+            here.sendto(request(xid=2), ("255.255.255.255", 67))
+            data, sender = here.recvfrom(2000)
+            assert sender == ("192.0.2.1", 67)
+            assert decode(data).xid == 2
+            elsewhere.settimeout(SILENCE)
+            with pytest.raises(TimeoutError):
+                elsewhere.recvfrom(2000)
+    verdicts = [line for line in serving.lines if " verdict: " in line]
+    assert len(verdicts) == 1
+    assert "verdict: local boot: nothing to do" in verdicts[0]
+    assert "rule=nothing" in verdicts[0]
+
+
+def test_4011_is_answered_from_the_address_and_port_that_was_asked(network: Network, tmp_path: Path) -> None:
+    ip("-n", network.point, "addr", "add", "192.0.2.99/24", "dev", "eth0")
+    with Serving(network, tmp_path) as serving:
+        know_pc1(serving)
+        for ours in ("192.0.2.1", "192.0.2.99"):
+            with dhcp_client(network, "eth0", 4011, "192.0.2.2") as client:
+                client.sendto(request(MessageType.REQUEST), (ours, 4011))
+                data, sender = client.recvfrom(2000)
+            assert sender == (ours, 4011)
+            assert decode(data).address(Option.SERVER_IDENTIFIER) == decode(data).siaddr
+            assert str(decode(data).siaddr) == ours
+
+
+def test_listen_dhcp_false_leaves_port_67_alone(network: Network, tmp_path: Path) -> None:
+    def bound() -> socket.socket:
+        holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        holder.bind(("", 67))
+        return holder
+
+    with network.in_point(bound), Serving(network, tmp_path, "[responder]\nlisten_dhcp = false") as serving:
+        know_pc1(serving)
+        with dhcp_client(network, "eth0", 4011, "192.0.2.2") as client:
+            client.sendto(request(MessageType.REQUEST), ("192.0.2.1", 4011))
+            assert decode(client.recv(2000)).message_type is MessageType.ACK
+
+
+def test_port_67_taken_names_the_way_out(network: Network, tmp_path: Path) -> None:
+    def bound() -> socket.socket:
+        holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        holder.bind(("", 67))
+        return holder
+
+    serving = Serving(network, tmp_path)
+    with network.in_point(bound):
+        assert serving.start().wait() == 69
+    (message,) = serving.lines
+    for part in ("UDP port 67 on eth0 is taken", "listen_dhcp = false", "option 60 = PXEClient", "siaddr"):
+        assert part in message
+
+
+def test_an_interface_that_does_not_exist_is_named(network: Network, tmp_path: Path) -> None:
+    serving = Serving(network, tmp_path, interfaces=("eth7",))
+    assert serving.start().wait() == 69
+    (message,) = serving.lines
+    assert "interface eth7 does not exist" in message
+    assert "eth0, eth1" in message
+
+
+def test_one_missing_interface_of_two_is_told_and_followed(network: Network, tmp_path: Path) -> None:
+    with Serving(network, tmp_path, interfaces=("eth0", "eth2")) as serving:
+        know_pc1(serving)
+        serving.wait_for_log("interface eth2 does not exist")
+        network.plug("eth2", "203.0.113.1/24", "203.0.113.2/24")
+        serving.wait_for_log("answering on eth2 (203.0.113.1/24)")
+        with dhcp_client(network, "eth2") as client:
+            client.sendto(request(), ("255.255.255.255", 67))
+            assert str(decode(client.recv(2000)).siaddr) == "203.0.113.1"
+        ip("-n", network.point, "link", "del", "eth2")
+        serving.wait_for_log("no longer answering on eth2")
+        with dhcp_client(network, "eth0") as client:
+            client.sendto(request(), ("255.255.255.255", 67))
+            assert str(decode(client.recv(2000)).siaddr) == "192.0.2.1"
+
+
+def test_a_changed_address_is_followed(network: Network, tmp_path: Path) -> None:
+    with Serving(network, tmp_path) as serving:
+        know_pc1(serving)
+        ip("-n", network.point, "addr", "del", "192.0.2.1/24", "dev", "eth0")
+        serving.wait_for_log("no longer answering on eth0")
+        serving.wait_for_log("interface eth0 has no IPv4 address yet")
+        ip("-n", network.point, "addr", "add", "192.0.2.50/24", "dev", "eth0")
+        serving.wait_for_log("answering on eth0 (192.0.2.50/24)")
+        until(
+            lambda: [i["addresses"] for i in serving.status()["interfaces"]] == [["192.0.2.50/24"]], lambda: serving.log
+        )
+        with dhcp_client(network, "eth0") as client:
+            client.sendto(request(), ("255.255.255.255", 67))
+            assert str(decode(client.recv(2000)).siaddr) == "192.0.2.50"
+        curl(network, "http://192.0.2.50:8067/snponly.efi")
+        curl(network, "tftp://192.0.2.50/snponly.efi")
+
+
+def curl(network: Network, url: str) -> bytes:
+    command = ["ip", "netns", "exec", network.client, "curl", "--silent", "--show-error", "--fail", "--max-time", "30"]
+    result = subprocess.run([*command, url], capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr.decode()
+    return result.stdout
+
+
+def test_sighup_takes_a_good_configuration_and_keeps_the_old_one_before_a_bad_one(
+    network: Network, tmp_path: Path
+) -> None:
+    with Serving(network, tmp_path) as serving, dhcp_client(network, "eth0") as client:
+        know_pc1(serving)
+        serving.write("[responder]\nattempts = 0\nconsumption = 3")
+        serving.signal(signal.SIGHUP)
+        serving.wait_for_log("kept the old configuration: ")
+        assert "responder.attempts" in serving.log
+        assert "responder.consumption" in serving.log
+        client.sendto(request(xid=1), ("255.255.255.255", 67))
+        assert decode(client.recv(2000)).xid == 1
+        seen = len(serving.lines)
+        serving.write("enabled = false")
+        serving.signal(signal.SIGHUP)
+        serving.wait_for_log("took over the configuration", seen)
+        client.sendto(request(xid=2), ("255.255.255.255", 67))
+        until(lambda: serving.status()["answers"].get("ignored: service-enabled") == 1, lambda: serving.log)
+        serving.write("")
+        seen = len(serving.lines)
+        serving.signal(signal.SIGHUP)
+        serving.wait_for_log("took over the configuration", seen)
+        client.sendto(request(xid=3), ("255.255.255.255", 67))
+        assert decode(client.recv(2000)).xid == 3
+
+
+def test_an_unknown_computer_is_sighted_and_answered_once_it_is_known(network: Network, tmp_path: Path) -> None:
+    with Serving(network, tmp_path) as serving, dhcp_client(network, "eth0") as client:
+        client.sendto(request(xid=1), ("255.255.255.255", 67))
+        (sighting,) = until(lambda: json.loads(serving.cli("sightings", "--json")), lambda: serving.log)
+        assert (sighting["mac"], sighting["guid"], sighting["interface"]) == (MAC, str(GUID), "eth0")
+        know_pc1(serving)
+        client.sendto(request(xid=2), ("255.255.255.255", 67))
+        assert decode(client.recv(2000)).xid == 2
+        assert json.loads(serving.cli("sightings", "--json")) == []
+
+
+def test_garbage_floods_are_dropped_and_counted(network: Network, tmp_path: Path) -> None:
+    with Serving(network, tmp_path) as serving, dhcp_client(network, "eth0") as client:
+        know_pc1(serving)
+        for number in range(200):
+            client.sendto(os.urandom(number), ("255.255.255.255", 67))
+        client.sendto(request(), ("255.255.255.255", 67))
+        assert decode(client.recv(2000)).message_type is MessageType.OFFER
+        assert serving.status()["answers"]["malformed"] == 200
+        assert "bug" not in serving.log
+
+
+def test_sigterm_lets_a_running_download_finish(network: Network, tmp_path: Path) -> None:
+    """A slow reader of a large file: the service stops listening at once and leaves after the last byte."""
+    size = 30_000_000
+    with Serving(network, tmp_path) as serving:
+        (tmp_path / "state" / "tftp" / "large.bin").write_bytes(bytes(size))
+        with network.in_client(lambda: socket.create_connection(("192.0.2.1", 8067))) as client:
+            client.settimeout(30)
+            client.sendall(b"GET /large.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            received = len(client.recv(1000))
+            serving.signal(signal.SIGTERM)
+            serving.wait_for_log("stopping")
+            while data := client.recv(1 << 20):
+                received += len(data)
+        assert received > size
+        assert serving.wait() == 0
+        assert "Traceback" not in serving.log
+
+
+def test_it_tells_the_service_manager_how_it_is(network: Network, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        serving = Serving(network, tmp_path)
+        serving.start(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="300000")
+        try:
+            heard: list[str] = []
+
+            def wait_for(word: str) -> None:
+                while not any(word in message for message in heard):
+                    heard.append(manager.recv(4096).decode())
+
+            wait_for("READY=1")
+            wait_for("WATCHDOG=1")
+            heard.clear()
+            serving.signal(signal.SIGHUP)
+            wait_for("RELOADING=1")
+            assert "MONOTONIC_USEC=" in "".join(heard)
+            wait_for("READY=1")
+        finally:
+            assert serving.stop() == 0
+        wait_for("STOPPING=1")
+
+
+def test_root_is_given_up_and_ports_below_1024_can_still_be_bound(network: Network) -> None:
+    program = """
+import socket
+from pxed.interfaces import bind_udp
+from pxed.privileges import become
+become("nobody")
+print(open("/proc/self/status").read())
+bind_udp("eth0", "0.0.0.0", 69)
+try:
+    open("/etc/shadow")
+except PermissionError:
+    print("Shadow:\tdenied")
+"""
+    command = ["ip", "netns", "exec", network.point, sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    fields = dict(line.split(":\t", 1) for line in result.stdout.splitlines() if ":\t" in line)
+    assert set(fields["Uid"].split()) == set(fields["Gid"].split()) == {"65534"}
+    assert fields["Groups"].strip() == ""
+    assert {int(fields[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {1 << 10}
+    assert fields["NoNewPrivs"] == "1"
+    assert fields["Shadow"] == "denied"
+
+
+def test_a_user_that_does_not_exist_is_named(network: Network, tmp_path: Path) -> None:
+    serving = Serving(network, tmp_path, 'user = "nobody-of-that-name"')
+    assert serving.start().wait() == 78
+    assert "service.user" in serving.log
+    assert "nobody-of-that-name" in serving.log
+
+
+def test_json_logs_have_the_fixed_keys(network: Network, tmp_path: Path) -> None:
+    with Serving(network, tmp_path, '[log]\nformat = "json"') as serving, dhcp_client(network, "eth0") as client:
+        know_pc1(serving)
+        client.sendto(request(), ("255.255.255.255", 67))
+        client.recv(2000)
+        entry = json.loads(serving.wait_for_log('"rule"'))
+    assert entry["rule"] == "nothing"
+    assert (entry["mac"], entry["guid"], entry["iface"], entry["computer"]) == (MAC, str(GUID), "eth0", "PC1")
+
+
+class TestDatabaseInTrouble:
+    """Files are served, computers go on to their disks, the log says what is wrong, and it heals by itself."""
+
+    def test_from_a_newer_version(self, network: Network, tmp_path: Path) -> None:
+        with Serving(network, tmp_path):
+            pass
+        with sqlite3.connect(tmp_path / "state" / "pxed.db") as database:
+            ((revision,),) = database.execute("SELECT version_num FROM alembic_version").fetchall()
+            database.execute("UPDATE alembic_version SET version_num = '9999'")
+        with Serving(network, tmp_path) as serving, dhcp_client(network, "eth0") as client:
+            assert "made by a newer pxed" in serving.log
+            client.sendto(request(xid=1), ("255.255.255.255", 67))
+            until(lambda: serving.status()["answers"].get("ignored: database") == 1, lambda: serving.log)
+            curl(network, "http://192.0.2.1:8067/snponly.efi")
+            with sqlite3.connect(tmp_path / "state" / "pxed.db") as database:
+                database.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+            know_pc1(serving)
+            answered = self.ask_until_answered(client)
+            assert answered.message_type is MessageType.OFFER
+            serving.wait_for_log("the database answers again")
+
+    def test_that_is_no_database(self, network: Network, tmp_path: Path) -> None:
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "pxed.db").write_bytes(b"not a database at all" * 100)
+        with Serving(network, tmp_path) as serving, dhcp_client(network, "eth0") as client:
+            assert "is not a database" in serving.log
+            client.sendto(request(), ("255.255.255.255", 67))
+            until(lambda: serving.status()["answers"].get("ignored: database") == 1, lambda: serving.log)
+            curl(network, "tftp://192.0.2.1/snponly.efi")
+
+    def test_that_somebody_keeps_locked(self, network: Network, tmp_path: Path) -> None:
+        """Readers do not mind a writer (WAL): computers are answered, and history waits."""
+        with Serving(network, tmp_path) as serving, dhcp_client(network, "eth0") as client:
+            know_pc1(serving)
+            database = sqlite3.connect(tmp_path / "state" / "pxed.db", isolation_level=None)
+            try:
+                database.execute("BEGIN IMMEDIATE")
+                client.sendto(request(), ("255.255.255.255", 67))
+                assert decode(client.recv(2000)).message_type is MessageType.OFFER
+                serving.wait_for_log("is locked")
+                database.execute("ROLLBACK")
+            finally:
+                database.close()
+            until(lambda: "local boot" in serving.cli("history", "PC1", "--json"), lambda: serving.log)
+
+    @staticmethod
+    def ask_until_answered(client: socket.socket) -> Packet:
+        client.settimeout(1)
+
+        def ask() -> Packet | None:
+            client.sendto(request(), ("255.255.255.255", 67))
+            try:
+                return decode(client.recv(2000))
+            except TimeoutError:
+                return None
+
+        return until(ask, lambda: "no answer")
