@@ -101,7 +101,10 @@ class Batch(Protocol):
         """What follows the two numbers of packet `index` of the last `receive`, up to HEAD octets of a datagram."""
 
     def add(self, lane: Lane, first: int, count: int) -> None:
-        """Queues DATA packets `first` to `first + count - 1` (block numbers that do not wrap, from 1)."""
+        """Queues DATA packets `first` to `first + count - 1` (block numbers that do not wrap, from 1).
+
+        Only addresses are queued: the caller keeps `lane` and its memory until `flush`.
+        """
 
     def flush(self) -> list[Peer]:
         """Sends what is queued. Packets that cannot be sent are dropped, as a network does; returns the peers whose

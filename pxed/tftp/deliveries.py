@@ -127,7 +127,7 @@ class Deliveries:
     ) -> None:
         """Begins to send `opened`, whose descriptor this takes over; Refusal if its file cannot be read."""
         try:
-            source = self._sources.take(opened, netascii=terms.netascii)
+            source = self._sources.take(opened.fd, netascii=terms.netascii)
         except SourceError as error:
             raise Refusal(ErrorCode.UNDEFINED, str(error)) from None
         now = self._clock()

@@ -29,6 +29,8 @@ from pxed.wire.tftp import ErrorCode
 
 Message = dict[str, Any]
 
+IP_PKTINFO = 8
+"""linux/in.h; the socket module does not have it"""
 MAX_MESSAGE = 192 << 10
 """octets; the kernel's default socket buffers hold one"""
 

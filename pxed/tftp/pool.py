@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
 from pxed.errors import NotPermitted, Unavailable
-from pxed.tftp.messages import Endpoint, Message, TftpSettings, Transfer
+from pxed.tftp.messages import IP_PKTINFO, Endpoint, Message, TftpSettings, Transfer
 from pxed.tftp.process import WorkerProcess
 
 log = logging.getLogger("pxed.tftp")
@@ -177,6 +177,8 @@ def _bound(endpoint: Endpoint, port: int, *, shared: bool) -> socket.socket:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _REQUEST_BUFFER)
+        # Set before anything can arrive: a datagram that is queued without it never tells its address.
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if endpoint.interface:

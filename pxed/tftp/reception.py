@@ -17,14 +17,14 @@ from pxed.errors import WireError
 from pxed.tftp.admission import Admission, can_be_answered
 from pxed.tftp.batch import Peer, peer_of
 from pxed.tftp.deliveries import Deliveries, Outlets
-from pxed.tftp.messages import Endpoint, TftpSettings, Transfer
+from pxed.tftp.messages import IP_PKTINFO, Endpoint, TftpSettings, Transfer
 from pxed.tftp.outlet import printable
 from pxed.tftp.session import DEFAULT_BLOCK_SIZE, Limits, Outcome, Refusal, negotiate
 from pxed.wire.tftp import MAX_REQUEST, Error, ErrorCode, ReadRequest, WriteRequest, decode, encode
 
 _REQUESTS_A_TURN = 32
 """Then the transfers that run have their turn."""
-_IP_PKTINFO, _IP_MTU = 8, 14
+_IP_MTU = 14
 _PKTINFO = struct.Struct("=i4s4s")  # interface index, local address, destination in the IP header
 _CODES = {Problem.NOT_FOUND: ErrorCode.NOT_FOUND, Problem.DENIED: ErrorCode.ACCESS_VIOLATION}
 _REQUEST_OPCODES = {b"\0\1", b"\0\2"}
@@ -40,7 +40,8 @@ class Rules:
 
 
 class Reception:
-    """A listening socket and what becomes of the requests that come to it. `sock` is bound and not blocking."""
+    """A listening socket and what becomes of the requests that come to it. `sock` is bound, does not block and tells
+    where a datagram was sent to (IP_PKTINFO)."""
 
     def __init__(
         self,
@@ -58,7 +59,6 @@ class Reception:
         self._admission = admission
         self._counters = counters
         self._report = report
-        sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
 
     def drain(self, rules: Rules, now: float) -> None:
         """Takes what requests have come, up to a turn's worth, at `now` (monotonic seconds)."""
@@ -174,7 +174,7 @@ def _decode(datagram: bytes) -> ReadRequest | WriteRequest | None:
 def _asked_address(ancillary: list[tuple[int, int, bytes]]) -> str | None:
     """Our address that the datagram was sent to; None if it went to many (RFC 1123 section 4.2.3.5)."""
     for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+        if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
             _, local, destination = _PKTINFO.unpack(data[: _PKTINFO.size])
             return socket.inet_ntoa(local) if local == destination else None
     return None

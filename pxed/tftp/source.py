@@ -16,8 +16,6 @@ import mmap
 import os
 from dataclasses import dataclass
 
-from pxed.content import Opened
-
 COPIED = 16 << 20
 """octets up to which a file is copied"""
 _ALL_COPIES = 256 << 20
@@ -30,8 +28,8 @@ class SourceError(Exception):
     """The file cannot be read as a whole; the text is for the client."""
 
 
-_Identity = tuple[int, int, int, int, int]
-"""device, inode, size and both times of change of a file"""
+_Identity = tuple[int, int, int, int]
+"""Device, inode, size and time of change of a file; not that of its inode, which a rename over it changes too."""
 _Key = tuple[_Identity, bool]
 
 
@@ -77,17 +75,17 @@ class Sources:
         self._sources: dict[_Key, Source] = {}
         self._copies = 0
 
-    def take(self, opened: Opened, *, netascii: bool) -> Source:
-        """The source of `opened`, whose descriptor this takes over; SourceError if it cannot be had."""
+    def take(self, fd: int, *, netascii: bool) -> Source:
+        """The source of the open file `fd`, which this takes over; SourceError if it cannot be had."""
         try:
             for _ in range(_ATTEMPTS):
-                key = (_identity(opened.fd), netascii)
+                key = (_identity(fd), netascii)
                 known = self._sources.get(key)
                 if known is not None:
                     known.users += 1
                     return known
-                source = self._read(opened.fd, key)
-                if source.is_mapped or _identity(opened.fd) == key[0]:
+                source = self._read(fd, key)
+                if source.is_mapped or _identity(fd) == key[0]:
                     self._sources[key] = source
                     return source
                 self.give_back(source)
@@ -95,7 +93,7 @@ class Sources:
         except OSError as error:
             raise SourceError(f"the file cannot be read: {error.strerror}") from None
         finally:
-            os.close(opened.fd)
+            os.close(fd)
 
     def give_back(self, source: Source) -> None:
         """One user less."""
@@ -108,7 +106,7 @@ class Sources:
             source.close()
 
     def _read(self, fd: int, key: _Key) -> Source:
-        (_, _, size, _, _), netascii = key
+        (_, _, size, _), netascii = key
         if netascii and size > COPIED:
             raise SourceError(f"netascii is for text of at most {COPIED} octets")
         if not netascii and (size > COPIED or self._copies + size > _ALL_COPIES):
@@ -122,7 +120,7 @@ class Sources:
 
 def _identity(fd: int) -> _Identity:
     status = os.fstat(fd)
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _copied(fd: int, start: int, size: int, key: _Key) -> Source:
