@@ -4,6 +4,7 @@
 #   make test     passes every test, firmware tests included
 #   make check    formatting, lint, types, import floors
 #   make venv     only sets up .venv
+#   make install  for a real network: /opt/pxed, systemd unit, user, /etc/pxed/pxed.toml
 #
 # Debian packages that are missing are installed with apt-get as root; without root the one line that would is printed.
 
@@ -16,7 +17,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := python3-venv iproute2 nftables dnsmasq-base kmod busybox-static ipxe ipxe-qemu ovmf qemu-system-x86 \
 	curl atftp tftp-hpa mtools systemd ca-certificates
 
-.PHONY: demo test check venv packages format clean
+.PHONY: demo test check venv packages install format clean
 
 demo: venv
 	$(BIN)/pxed lab demo
@@ -50,6 +51,20 @@ packages:
 	else \
 		echo "missing packages, install them with: sudo apt-get install $$missing" >&2; exit 1; \
 	fi
+
+# The service alone: no lab, no tests. A configuration that is there already is kept.
+install: PACKAGES := python3-venv ipxe
+install: packages
+	$(PYTHON) -m venv /opt/pxed
+	/opt/pxed/bin/python -m pip install --quiet --upgrade .
+	ln -sf /opt/pxed/bin/pxed /usr/local/bin/pxed
+	install -D -m 644 systemd/pxed.service /etc/systemd/system/pxed.service
+	install -D -m 644 systemd/pxed.sysusers.conf /etc/sysusers.d/pxed.conf
+	install -D -m 644 systemd/pxed.tmpfiles.conf /etc/tmpfiles.d/pxed.conf
+	systemd-sysusers pxed.conf
+	systemd-tmpfiles --create pxed.conf
+	test -e /etc/pxed/pxed.toml || install -D -m 644 config/pxed.toml /etc/pxed/pxed.toml
+	test ! -d /run/systemd/system || systemctl daemon-reload
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

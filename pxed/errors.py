@@ -5,7 +5,8 @@
     |-- NotFound                  what was named does not exist (exit 1)
     |-- Refused                   it exists, but this may not be done to it now (exit 1)
     |-- ConfigError               the configuration has faults: all of them (exit 78)
-    |-- StoreError                the database cannot be used: missing, locked, newer, full (exit 74; busy: 75)
+    |-- StoreError                the database cannot be used: locked, newer, full (exit 74; busy: 75)
+    |   `-- StoreMissing          there is none yet
     |-- Unavailable               a port, interface or program that is needed is not there (exit 69)
     `-- NotPermitted              needs privileges that this process lacks (exit 77)
     WireError                     a stranger's bytes that are no packet: dropped and counted, never shown to an operator
@@ -65,6 +66,10 @@ class StoreError(PxedError):
         self.temporary = temporary
         if temporary:
             self.exit_code = 75
+
+
+class StoreMissing(StoreError):
+    """There is no database yet: nothing was ever written, and the service never ran."""
 
 
 class Unavailable(PxedError):

@@ -15,7 +15,7 @@ from pxed.boot.token import KEY_BYTES
 from pxed.cli.session import Session
 from pxed.cli.status import ask
 from pxed.config import Config
-from pxed.errors import NotPermitted, StoreError, Unavailable
+from pxed.errors import NotPermitted, StoreError, StoreMissing, Unavailable
 from pxed.image.library import verify
 from pxed.interfaces import Interface, bind_udp, listen_tcp, scan, select
 from pxed.loaders import find_loaders
@@ -55,10 +55,10 @@ def inspect(session: Session) -> Iterator[Finding]:
         with session.reading() as tx:
             images = list(tx.boot_images())
             collections = {collection.name for collection in tx.collections()}
+    except StoreMissing as error:
+        yield Finding("warning", "database.url", str(error))
     except StoreError as error:
-        # a site that was not begun yet is no fault; one that cannot be read is
-        severity: Literal["fault", "warning"] = "fault" if config.service.state_dir.exists() else "warning"
-        yield Finding(severity, "database.url", str(error))
+        yield Finding("fault", "database.url", str(error))
     else:
         yield from _unknown_computers(config, collections)
         yield from _images(config, images)

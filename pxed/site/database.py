@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from pxed.errors import StoreError
+from pxed.errors import StoreError, StoreMissing
 from pxed.site.sql.link import Link
 from pxed.site.tables import REVISIONS
 
