@@ -59,7 +59,7 @@ def _require_file(path: Path, create: bool) -> None:
         if path.exists():
             return
         if not create:
-            raise StoreError(
+            raise StoreMissing(
                 f"there is no database {path} yet; `pxed serve`, or any verb that adds something, makes it"
             )
         directory = path.parent.stat()
