@@ -55,9 +55,11 @@ def demo(cache: Path | None, logs: Path | None) -> None:
     from pxed.lab.demo import STEPS
     from pxed.lab.demo import demo as show_demo
     from pxed.lab.loaders import find_loaders
+    from pxed.lab.needs import check_needs
     from pxed.lab.opening import run
     from pxed.lab.timeline import Timeline
 
+    check_needs()
     place = cache or _default_cache()
     timeline = Timeline(STEPS, _console())
     try:
@@ -79,8 +81,10 @@ def up(cache: Path | None) -> None:
     """
     from pxed.lab.by_hand import up as bring_up
     from pxed.lab.loaders import find_loaders
+    from pxed.lab.needs import check_needs
     from pxed.lab.opening import run
 
+    check_needs()
     run(bring_up(find_loaders(cache or _default_cache()), click.echo))
 
 
@@ -109,8 +113,10 @@ def boot(
     """
     from pxed.lab.by_hand import boot as switch_on
     from pxed.lab.machine import Firmware
+    from pxed.lab.needs import check_needs
     from pxed.lab.opening import run
 
+    check_needs()
     guid = guid or uuid.uuid5(uuid.NAMESPACE_OID, mac)
     run(switch_on(lab, Firmware(firmware), mac, guid, disk, press_f12, seconds, click.echo))
 
@@ -126,9 +132,11 @@ def down(labs: tuple[str, ...]) -> None:
     Example:
       pxed lab down
     """
+    from pxed.lab.needs import check_needs
     from pxed.lab.registry import down as take_down
     from pxed.lab.registry import entries
 
+    check_needs()
     chosen = labs or [entry.lab for entry in entries() if entry.purpose == "up" or not entry.alive]
     for lab in chosen:
         say(f"lab {lab} is down" if take_down(lab) else f"there was no lab {lab}")

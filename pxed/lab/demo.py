@@ -20,7 +20,7 @@ STEPS = [
     "it starts again: nothing to do, it goes on to its disk",
     "clear-last: it is installed again",
     "the UEFI machine asks for F12: installed if pressed, on to its disk if not",
-    "an unknown machine is not answered and is listed; after its import it boots",
+    "an unknown machine is not answered and is listed; after its import it is installed",
 ]
 
 
@@ -61,3 +61,4 @@ async def demo(cache: Path, loaders: Loaders, timeline: Timeline, logs: Path | N
             await scenario.import_computers([f"{stranger.name},{stranger.guid},{stranger.mac}"], "Install")
             async with lab.switched_on(stranger) as machine:
                 await scenario.installs(machine, MANDATORY)
+                await scenario.starts_from_disk(machine, MANDATORY)

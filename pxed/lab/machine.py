@@ -5,25 +5,27 @@ Emulated by TCG, not by KVM: iPXE's ROM does not survive the nested KVM of commo
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
 
 from pxed.errors import Unavailable
+from pxed.lab.needs import OVMF_CODE, OVMF_VARIABLES
 from pxed.lab.network import Network, inside
 from pxed.lab.process import running
 from pxed.lab.qmp import Monitor
 from pxed.lab.transcript import Line, Transcript
 from pxed.lab.uefi import CARD_SLOT, DISK_SLOT, with_boot_order
 
-_OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
-_OVMF_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+_SWITCH_OFF = 5.0
+"""seconds for QEMU to end by itself"""
 
 
 class Firmware(StrEnum):
@@ -116,7 +118,16 @@ async def switched_on(
             try:
                 yield machine
             finally:
-                monitor.close()
+                await _switch_off(machine, monitor)
+
+
+async def _switch_off(machine: Machine, monitor: Monitor) -> None:
+    """Cuts the power; what does not end by this is ended as a process."""
+    with suppress(Unavailable, TimeoutError):
+        async with asyncio.timeout(_SWITCH_OFF):
+            await monitor.ask("quit")
+            await machine.serial.wait_end()
+    monitor.close()
 
 
 def command_line(hardware: Hardware, tap: str, monitor: int, directory: Path) -> list[str]:
@@ -137,7 +148,7 @@ def command_line(hardware: Hardware, tap: str, monitor: int, directory: Path) ->
             disk += ",bootindex=2"
         case Firmware.UEFI:
             arguments += ["-machine", "q35"]
-            arguments += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_OVMF_CODE}"]
+            arguments += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}"]
             arguments += ["-drive", f"if=pflash,unit=1,format=raw,file={_variables(hardware, directory)}"]
             card += ",romfile="  # no iPXE ROM: OVMF's own PXE client shall run
     arguments += ["-netdev", f"tap,id=net0,ifname={tap},script=no,downscript=no", "-device", card]
@@ -150,5 +161,5 @@ def _variables(hardware: Hardware, directory: Path) -> Path:
     """The file of a UEFI machine's variables, made when it is first switched on."""
     path = directory / f"{hardware.name}.vars"
     if not path.exists():
-        path.write_bytes(with_boot_order(_OVMF_VARIABLES.read_bytes(), hardware.mac))
+        path.write_bytes(with_boot_order(OVMF_VARIABLES.read_bytes(), hardware.mac))
     return path

@@ -90,12 +90,12 @@ class Scenario:
     async def asks_for_f12(self, machine: Machine, advertisement: str, *, pressed: bool) -> None:
         """The machine asks; with F12 it is installed, without it goes on to its disk."""
         await machine.serial.wait_for(wording.PROMPT, _FIRMWARE, unless=wording.BOOTS)
-        if not pressed:
+        self.lab.tell(machine.uptime, machine.hardware.name, f"asks for F12: {'pressed' if pressed else 'not pressed'}")
+        if pressed:
+            await machine.press("f12")
+            await self.installs(machine, advertisement)
+        else:
             await self.starts_from_disk(machine, advertisement)
-            return
-        self.lab.tell(machine.uptime, machine.hardware.name, "F12 is pressed")
-        await machine.press("f12")
-        await self.installs(machine, advertisement)
 
     async def is_not_answered(self, hardware: Hardware) -> None:
         """An unknown machine hears nothing and starts from its own disk; `pxed sightings` has it."""

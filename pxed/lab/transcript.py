@@ -20,7 +20,7 @@ _TAIL = 40
 _LONGEST = 4096
 """an unfinished line longer than this is cut into lines: a machine gone wild must not eat our memory in one string"""
 
-_MOVES = re.compile(r"\x1b\[[0-9;]*[Hf]|[\r\n]+")
+_MOVES = re.compile(r"\x1b\[[0-9;]*[Hf]|[\b\r\n]+")
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()*+][0-~]|\x1b[=>78cDEHM]")
 _CUT = re.compile(r"\x1b(\[[0-?]*[ -/]*|[()*+])?\Z")
 """an escape sequence whose end has not arrived"""

@@ -15,7 +15,8 @@ PROMPT = r"^pxed: press F12 within"
 BOOTS = r"^pxed: .* boots "
 RUNS = r"^pxed: .*: task sequence "
 SUCCEEDED = r"^pxed: the task sequence has succeeded"
-LOCAL_BOOT = r"^pxed: (on to the next boot device|.*nothing to do)"
+LOCAL_BOOT = r"^pxed: (on to the next boot device|nothing to do)|PXE-E21: Remote boot cancelled"
+"""the machine was told to go on: by a boot script, or OVMF's PXE client by the answer to its first packet"""
 TROUBLE = (
     r"Kernel panic|Could not boot|^pxed: (the boot image did not start|the task sequence has failed|the agent broke"
     r"|the service point (refuses|ends|did not take))"
@@ -28,10 +29,10 @@ _EVENTS = (
     (r">>Start PXE over IPv4", "OVMF starts its PXE client"),
     (r"NBP filename is (\S+)", "OVMF loads {0}"),
     (r"PXE-E16", "OVMF got no offer"),
+    (r"PXE-E21", "OVMF is told that there is nothing to do"),
     (r"^Nothing to boot", "iPXE got no offer"),
     (r"net\d: (10\.77\.0\.\d+)", "has the address {0}"),
-    (PROMPT, "asks for F12"),
-    (r"^pxed: (.*)", "{0}"),
+    (r"^pxed: (?!press F12)(\S+ .*)", "{0}"),
     (rf"^{re.escape(MARK)}(.*)", "starts from its disk: {0}"),
 )
 

@@ -28,7 +28,10 @@ def lab() -> str:
 
 async def test_the_dhcp_server_gives_addresses_and_nothing_else(lab: str, tmp_path: Path) -> None:
     dhcp_log = Transcript("dnsmasq", time.monotonic)
-    asking = ["busybox", "udhcpc", "-f", "-q", "-n", "-t", "5", "-T", "1", "-i", "eth0", "-s", "/bin/env"]
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\nenv\n")
+    script.chmod(0o755)
+    asking = ["busybox", "udhcpc", "-f", "-q", "-n", "-t", "5", "-T", "1", "-i", "eth0", "-s", str(script)]
     with network(lab) as net:
         async with dhcp_server(net, tmp_path, dhcp_log):
             lease = await output(inside(net.point, asking))

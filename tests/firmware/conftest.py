@@ -1,0 +1,44 @@
+"""A lab for each test, with the boot image in it; a test that fails shows everything that the lab said."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from pxed.lab.loaders import Loaders, find_loaders
+from pxed.lab.opening import opened
+from pxed.lab.scenario import Scenario
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pxed"
+
+
+@pytest.fixture(scope="session")
+def loaders() -> Loaders:
+    return find_loaders(CACHE)
+
+
+@pytest.fixture
+def logs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Where the lab's logs end up; they become sections of the report."""
+    directory = tmp_path / "logs"
+    yield directory
+    for path in sorted(directory.glob("*.log")):
+        request.node.add_report_section("teardown", path.name, path.read_text(errors="replace"))
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest_asyncio.fixture
+async def scenario(loaders: Loaders, logs: Path) -> AsyncIterator[Scenario]:
+    """A lab that is up."""
+
+    def tell(at: float | None, who: str, what: str) -> None:
+        print(f"{at if at is not None else 0.0:8.2f}  {who}: {what}")
+
+    async with opened("test", loaders, tell, logs) as lab:
+        scenario = Scenario(lab, CACHE)
+        await scenario.build_boot_image(shown=False)
+        await scenario.add_sequence()
+        yield scenario

@@ -1,0 +1,50 @@
+"""The main job on real firmware: what `pxed lab demo` shows, on both kinds of machine each."""
+
+import pytest
+
+from pxed.lab.machine import Firmware
+from pxed.lab.scenario import MANDATORY, OPTIONAL, OWN_SYSTEM, Scenario
+
+pytestmark = [pytest.mark.firmware, pytest.mark.netns, pytest.mark.timeout(900)]
+
+both = pytest.mark.parametrize("firmware", list(Firmware))
+
+
+@both
+async def test_a_mandatory_advertisement_runs_once_until_it_is_cleared(scenario: Scenario, firmware: Firmware) -> None:
+    pc = scenario.hardware("PC", firmware, 1)
+    await scenario.advertise(MANDATORY, "Install", "mandatory")
+    await scenario.import_computers([f"{pc.name},,{pc.mac}"], "Install")
+
+    async with scenario.lab.switched_on(pc) as machine:
+        await scenario.installs(machine, MANDATORY)
+        await scenario.starts_from_disk(machine, MANDATORY)
+
+    await scenario.clear_last(pc)
+    async with scenario.lab.switched_on(pc) as machine:
+        await scenario.installs(machine, MANDATORY)
+        await scenario.starts_from_disk(machine, MANDATORY)
+
+
+@both
+async def test_an_optional_advertisement_asks_for_f12(scenario: Scenario, firmware: Firmware) -> None:
+    pc = scenario.hardware("PC", firmware, 2)
+    await scenario.advertise(OPTIONAL, "Ask", "optional")
+    await scenario.import_computers([f"{pc.name},{pc.guid},"], "Ask")
+
+    async with scenario.lab.switched_on(pc) as machine:
+        await scenario.asks_for_f12(machine, OPTIONAL, pressed=True)
+        await scenario.asks_for_f12(machine, OPTIONAL, pressed=False)
+
+
+@both
+async def test_an_unknown_machine_is_left_alone_until_it_is_imported(scenario: Scenario, firmware: Firmware) -> None:
+    pc = scenario.hardware("STRANGER", firmware, 3, OWN_SYSTEM)
+    await scenario.advertise(MANDATORY, "Install", "mandatory")
+
+    await scenario.is_not_answered(pc)
+
+    await scenario.import_computers([f"{pc.name},{pc.guid},{pc.mac}"], "Install")
+    async with scenario.lab.switched_on(pc) as machine:
+        await scenario.installs(machine, MANDATORY)
+        await scenario.starts_from_disk(machine, MANDATORY)
