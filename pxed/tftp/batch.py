@@ -53,7 +53,8 @@ _record = struct.Struct(f">8s8xHH{HEAD - 4}x")  # sockaddr_in, then the datagram
 _length = struct.Struct("56xI4x")  # of an mmsghdr
 _pack_message, _pack_pair = _msghdr.pack_into, _iovec_pair.pack_into
 _PAIR = _iovec_pair.size  # header and payload of one block
-_SLOT = _PAIR * _SEGMENTS
+_FULL = 2048 * _PAIR
+"""octets of iovecs after which a call is made, for some hundred messages or some dozens of large ones"""
 
 
 class Memory(Protocol):
@@ -174,14 +175,17 @@ class PlainBatch:
 
 
 class SystemBatch:
-    """Datagrams by recvmmsg(2) and sendmmsg(2). Message `i` of a call has the `i`th slot of iovecs."""
+    """Datagrams by recvmmsg(2) and sendmmsg(2)."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._fd = sock.fileno()
         self._segmentation = True
         self._queued = 0
+        """messages"""
+        self._filled = 0
+        """octets of `_iovecs`"""
         self._unreadable: list[Peer] = []
-        self._iovecs = bytearray(_QUEUED * _SLOT)
+        self._iovecs = bytearray(_FULL + _SEGMENTS * _PAIR)
         self._iovecs_at = _address_of_buffer(self._iovecs)
         self._messages = bytearray(_QUEUED * _mmsghdr.size)
         self._messages_at = _address_of_buffer(self._messages)
@@ -190,6 +194,7 @@ class SystemBatch:
         self._received_at = _address_of_buffer(self._received)
         self._received_iovecs = bytearray(RECEIVED * _iovec.size)
         self._prepare_receiving()
+        self._heads_view, self._received_view = memoryview(self._records), memoryview(self._received)
 
     def _prepare_receiving(self) -> None:
         records, iovecs = _address_of_buffer(self._records), _address_of_buffer(self._received_iovecs)
@@ -205,8 +210,8 @@ class SystemBatch:
         count = _recvmmsg(self._fd, self._received_at, RECEIVED, socket.MSG_DONTWAIT, None)
         if count <= 0:
             return ()
-        heads = _record.iter_unpack(memoryview(self._records)[: count * _record.size])
-        return zip(heads, _length.iter_unpack(memoryview(self._received)[: count * _mmsghdr.size]), strict=True)
+        heads = _record.iter_unpack(self._heads_view[: count * _record.size])
+        return zip(heads, _length.iter_unpack(self._received_view[: count * _mmsghdr.size]), strict=True)
 
     def text(self, index: int, length: int) -> bytes:
         """As in `Batch`."""
@@ -215,37 +220,38 @@ class SystemBatch:
 
     def add(self, lane: Lane, first: int, count: int) -> None:
         """As in `Batch`."""
-        iovecs, block_size = self._iovecs, lane.block_size
+        block_size = lane.block_size
         offset = (first - 1) * block_size
         left = lane.size - offset
         at = lane.base + offset
-        while count:
+        if count == 1:  # lock step, which is most of all traffic: the loop below would cost half as much again
+            pair = self._filled
+            header = _HEADERS_AT + ((first & 0xFFFF) << 2)
+            _pack_pair(self._iovecs, pair, header, _HEADER, at, block_size if left > block_size else left)
             index = self._queued
-            slot = index * _SLOT
-            if count == 1 or not self._segmentation:
-                segments, control, control_length = 1, 0, 0
-            else:
-                segments = count if count < lane.segments else lane.segments
-                control, control_length = lane.control, _segment_size.size
-            for pair in range(slot, slot + segments * _PAIR, _PAIR):
+            _pack_message(self._messages, index << 6, lane.name, _SOCKADDR, self._iovecs_at + pair, 2, 0, 0)
+            self._filled = pair + _PAIR
+            self._queued = index + 1
+            if index == _QUEUED - 1:
+                self._send()
+            return
+        while count:
+            start = self._filled
+            segments = min(count, lane.segments) if self._segmentation else 1
+            for pair in range(start, start + segments * _PAIR, _PAIR):
                 header = _HEADERS_AT + ((first & 0xFFFF) << 2)
-                _pack_pair(iovecs, pair, header, _HEADER, at, block_size if left > block_size else left)
+                _pack_pair(self._iovecs, pair, header, _HEADER, at, block_size if left > block_size else left)
                 first += 1
                 at += block_size
                 left -= block_size
-            _pack_message(
-                self._messages,
-                index << 6,
-                lane.name,
-                16,
-                self._iovecs_at + slot,
-                segments << 1,
-                control,
-                control_length,
-            )
+            index = self._queued
+            control = (lane.control, _segment_size.size) if segments > 1 else (0, 0)
+            parts = segments << 1
+            _pack_message(self._messages, index << 6, lane.name, _SOCKADDR, self._iovecs_at + start, parts, *control)
             count -= segments
+            self._filled = start + segments * _PAIR
             self._queued = index + 1
-            if index == _QUEUED - 1:
+            if index == _QUEUED - 1 or self._filled > _FULL:
                 self._send()
 
     def flush(self) -> list[Peer]:
@@ -270,7 +276,7 @@ class SystemBatch:
                 break  # no room for as long as SO_SNDTIMEO: time-outs repeat what is dropped here
             self._failed(done, number)
             done += 1
-        self._queued = 0
+        self._queued = self._filled = 0
 
     def _failed(self, index: int, number: int) -> None:
         """What to do about the message at `index`, which the kernel refused with errno `number`."""

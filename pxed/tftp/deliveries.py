@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
+import os
 from collections import Counter
 from collections.abc import Callable
 
 from pxed.content import Opened
 from pxed.tftp.batch import Peer, address_of
 from pxed.tftp.messages import Endpoint, TftpSettings, Transfer
-from pxed.tftp.outlet import Delivery, Outlet
+from pxed.tftp.outlet import Delivery, Outlet, printable
 from pxed.tftp.session import Outcome, Refusal, Session, Terms
 from pxed.tftp.source import SourceError, Sources
 from pxed.wire.tftp import ErrorCode, encode
@@ -133,7 +135,7 @@ class Deliveries:
         now = self._clock()
         session = Session(terms, source.size, retries=settings.retries, unproven_timeout=settings.timeout_seconds)
         delivery = Delivery(outlet, peer, request, session, terms, source, now)
-        delivery.name, delivery.grant = opened.name, opened.grant
+        delivery.name, delivery.grant = printable(os.fsencode(opened.name)), opened.grant
         if terms.accepted:
             delivery.first_packet = encode(terms.reply(source.size))
         outlet.deliveries[peer] = delivery
@@ -156,10 +158,14 @@ class Deliveries:
             if session.outcome is None:
                 self._schedule(delivery)
 
-    def next_timer(self) -> float | None:
-        """When `wake` has something to do, on the clock's scale. An ACK moves a deadline on without a word here: the
-        timer of each transfer rings at the old time and is set anew, once a time-out instead of once a packet."""
-        return self._timers[0][0] if self._timers else None
+    @property
+    def next_timer(self) -> float:
+        """When `wake` has something to do, on the clock's scale; infinity if never.
+
+        An ACK moves a deadline on without a word here: the timer of each transfer rings at the old time and is set
+        anew, once a time-out instead of once a packet.
+        """
+        return self._timers[0][0] if self._timers else math.inf
 
     def _schedule(self, delivery: Delivery) -> None:
         delivery.wake = delivery.session.deadline

@@ -107,8 +107,7 @@ class Pool:
             async with asyncio.timeout(seconds):
                 for worker in self._workers:
                     await worker.ended.wait()
-        for worker in self._workers:
-            worker.say({"type": "stop"})
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
 
     async def counters(self) -> dict[str, int]:
         """What the workers have counted since the service started; `running` is how many transfers there are now."""

@@ -38,25 +38,31 @@ class WorkerProcess:
         self.ready = asyncio.Event()
         """it takes requests"""
         self.ended = asyncio.Event()
-        """it was stopped and is not started again"""
-        self.pid = 0
-        """of the process that lives, else 0"""
+        """no process lives, and none will be started"""
+        self.ended.set()
         self._greeting = greeting
         self._on_transfer = on_transfer
+        self._process: asyncio.subprocess.Process | None = None
         self._channel: socket.socket | None = None
-        self._draining = False
+        self._leaving = asyncio.Event()
         self._counters: Counter[str] = Counter()
         self._past: Counter[str] = Counter()
         self._answer = asyncio.Event()
 
+    @property
+    def pid(self) -> int:
+        """Of the process that lives, else 0."""
+        return self._process.pid if self._process is not None else 0
+
     async def keep(self) -> None:
         """Keeps a process running until `drain`."""
         wait = 0.0
+        self.ended.clear()
         try:
-            while not self._draining:
+            while not self._leaving.is_set():
                 began = time.monotonic()
                 status = await self._live()
-                if self._draining:
+                if self._leaving.is_set():
                     break
                 lived = time.monotonic() - began
                 wait = 0.0 if lived >= _STEADY_SECONDS else min(max(2 * wait, _FIRST_WAIT), _LONGEST_WAIT)
@@ -64,7 +70,8 @@ class WorkerProcess:
                 log.error(
                     "TFTP worker %d %s, its transfers are lost; it is started again in %g s", self.number, how, wait
                 )
-                await asyncio.sleep(wait)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._leaving.wait(), wait)
         finally:
             self.ended.set()
 
@@ -77,8 +84,18 @@ class WorkerProcess:
 
     def drain(self) -> None:
         """No more requests; it ends after the last transfer."""
-        self._draining = True
+        self._leaving.set()
         self.say({"type": "drain"})
+
+    async def stop(self) -> None:
+        """Breaks off what still runs and sees the process end, or kills it."""
+        self.say({"type": "stop"})
+        try:
+            await asyncio.wait_for(self.ended.wait(), _END_SECONDS)
+        except TimeoutError:
+            if self._process is not None:
+                self._process.kill()
+            await self.ended.wait()
 
     async def counters(self) -> Counter[str]:
         """What all processes of this place have counted; of one that does not answer, what it said last."""
@@ -101,16 +118,16 @@ class WorkerProcess:
                 )
             loop = asyncio.get_running_loop()
             loop.add_reader(ours, self._hear)
-            self._channel, self.pid = ours, process.pid
+            self._channel, self._process = ours, process
             try:
                 for message, descriptors in self._greeting(self.number):
                     self.say(message, *descriptors)
-                if self._draining:
+                if self._leaving.is_set():
                     self.say({"type": "drain"})
                 status = await process.wait()
                 self._hear()
             finally:
-                self._channel, self.pid = None, 0
+                self._channel = self._process = None
                 self.ready.clear()
                 loop.remove_reader(ours)
                 ours.close()  # which ends a process that still lives

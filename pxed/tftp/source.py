@@ -16,9 +16,9 @@ import mmap
 import os
 from dataclasses import dataclass
 
-COPIED = 16 << 20
-"""octets up to which a file is copied"""
-_ALL_COPIES = 256 << 20
+COPIED = 4 << 20
+"""octets up to which a file is copied: any boot loader, in about a millisecond"""
+_ALL_COPIES = 128 << 20
 """octets of copies in one process; beyond, small files are mapped too"""
 _MAP_NORESERVE = 0x4000
 _ATTEMPTS = 3
@@ -107,9 +107,10 @@ class Sources:
 
     def _read(self, fd: int, key: _Key) -> Source:
         (_, _, size, _), netascii = key
-        if netascii and size > COPIED:
+        to_be_copied = size <= COPIED and (not size or self._copies + size <= _ALL_COPIES)
+        if netascii and not to_be_copied:
             raise SourceError(f"netascii is for text of at most {COPIED} octets")
-        if not netascii and (size > COPIED or self._copies + size > _ALL_COPIES):
+        if not to_be_copied:
             # MAP_PRIVATE and writable, though nobody writes: ctypes gives the address of writable memory only.
             flags, access = mmap.MAP_PRIVATE | _MAP_NORESERVE, mmap.PROT_READ | mmap.PROT_WRITE
             return _source(mmap.mmap(fd, size, flags, access), size, 0, key, os.dup(fd))

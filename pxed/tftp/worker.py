@@ -44,16 +44,18 @@ class Worker:
 
     def run(self) -> None:
         """Serves until the service closes the channel, or, once it has asked to drain, until the last transfer ends."""
-        tidy_at = time.monotonic() + _TIDY_SECONDS
+        now = time.monotonic()
+        tidy_at = now + _TIDY_SECONDS
         while not self._ended and not (self._draining and not self._deliveries.count):
+            due = min(tidy_at, self._deliveries.next_timer)
+            events = self._epoll.poll(max(0.0, due - now))
             now = time.monotonic()
-            due = min(tidy_at, self._deliveries.next_timer() or tidy_at)
-            for fd, _ in self._epoll.poll(max(0.0, due - now)):
+            for fd, _ in events:
                 handler = self._handlers.get(fd)
                 if handler is not None:  # an earlier one in this turn may have closed it
-                    handler(time.monotonic())
-            now = time.monotonic()
-            self._deliveries.wake(now)
+                    handler(now)
+            if now >= self._deliveries.next_timer:
+                self._deliveries.wake(now)
             if now >= tidy_at:
                 tidy_at = now + _TIDY_SECONDS
                 self._tidy()
@@ -127,7 +129,7 @@ class Worker:
             messages.send(self._channel, message)
         except BlockingIOError:
             self._counters["unreported"] += 1
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):
             self._ended = True
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import tftpy
-from conftest import Server
 
 from pxed.tftp.session import Outcome
+
+from .serving import Server
 
 CONTENT_SIZE = 300_000
 COMMANDS = {

@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import WAIT, Serve, Server, free_port
 
 from pxed.errors import Unavailable
 from pxed.tftp.messages import Endpoint, TftpSettings, Transfer
 from pxed.tftp.session import Outcome
 from pxed.wire.tftp import Ack, Data, Error, ErrorCode, OptionAck
+
+from .serving import WAIT, Serve, Server, free_port
 
 LOCAL = Endpoint("", 65536, "127.0.0.1")
 
@@ -77,7 +78,7 @@ async def test_draining_lets_a_transfer_finish_and_takes_no_new_one(server: Serv
     with server.client() as client, server.client() as late:
         first = client.request("file")
         draining = asyncio.create_task(server.pool.drain(WAIT))
-        await asyncio.sleep(0)
+        await server.pool.counters()  # the worker answers in order: it has heard that it shall drain
         late.socket.sendto(b"\0\1file\0octet\0", ("127.0.0.1", server.port))
         assert await asyncio.to_thread(client.finish, first) == content
         await draining
@@ -92,6 +93,15 @@ async def test_what_has_not_finished_when_draining_ends_is_broken_off(server: Se
         await server.pool.drain(0)
         assert client.hear() == Error(ErrorCode.UNDEFINED, "the service point stopped")
         assert (await server.ended()).outcome is Outcome.FAILED
+
+
+async def test_a_worker_that_hangs_is_killed_in_the_end(server: Server) -> None:
+    (pid,) = server.pool.pids
+    os.kill(pid, signal.SIGSTOP)
+    await server.pool.drain(0)
+    assert server.pool.pids == ()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 async def test_workers_end_with_the_service(tmp_path: Path) -> None:

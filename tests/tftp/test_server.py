@@ -7,7 +7,6 @@ import socket
 from pathlib import Path
 
 import pytest
-from conftest import KEY, Refused, Serve, Server
 
 from pxed.boot.token import Grant, seal
 from pxed.site.model import Cpu
@@ -15,6 +14,8 @@ from pxed.tftp.messages import Endpoint
 from pxed.tftp.session import Outcome
 from pxed.tftp.source import COPIED
 from pxed.wire.tftp import Ack, Data, Error, ErrorCode, OptionAck, ReadRequest, WriteRequest, encode
+
+from .serving import KEY, Refused, Serve, Server
 
 GRANT = Grant(record_id=7, try_number=2, image_id=42, cpu=Cpu.AMD64, expires=2**32 - 1)
 

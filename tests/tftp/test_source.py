@@ -75,7 +75,7 @@ def test_a_mapped_file_that_is_cut_off_is_told_and_kills_nobody(
         batch = kind(sock)
         peer = peer_of("127.0.0.1", 9)
         lane = Lane(peer, source, 1024)
-        batch.add(lane, 5000, 1)
+        batch.add(lane, COPIED // 1024, 1)
         assert batch.flush() == [peer]
     sources.give_back(source)
 
