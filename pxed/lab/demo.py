@@ -5,6 +5,7 @@ Seven steps, and each counts only if it was observed.
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from pxed.lab.loaders import Loaders
@@ -42,8 +43,9 @@ async def demo(cache: Path, loaders: Loaders, timeline: Timeline, logs: Path | N
             await scenario.advertise(OPTIONAL, "Ask", "optional")
             await scenario.import_computers([f"{bios.name},,{bios.mac}"], "Install")
             await scenario.import_computers([f"{uefi.name},{uefi.guid},"], "Ask")
-        async with lab.switched_on(bios) as machine:
+        async with AsyncExitStack() as power:
             with timeline.step(3):
+                machine = await power.enter_async_context(lab.switched_on(bios))
                 await scenario.installs(machine, MANDATORY)
             with timeline.step(4):
                 await scenario.starts_from_disk(machine, MANDATORY)

@@ -78,10 +78,11 @@ def _download(suite: str, sources: str, directory: Path) -> None:
             "APT::Default-Release": "",
             "APT::Sandbox::User": "root",  # its usual user may not read a directory of ours
             "Acquire::Retries": 2,
+            "Acquire::http::Timeout": 20,
             "Acquire::Languages": "none",
         }
         apt = ["apt-get", "-q", *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
-        _run([*apt, "update"], work)
+        _run([*apt, "update", "--error-on=any"], work)
         _run([*apt, "download", _PACKAGE], work / "deb")
         package = next((work / "deb").glob("*.deb"))
         _run(["dpkg-deb", "--extract", str(package), str(work / "root")], work)

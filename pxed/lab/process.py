@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pxed.errors import PxedError, Unavailable
 from pxed.lab.transcript import Transcript
 
-_GRACE = 15.0
+_GRACE = 5.0
 """seconds between SIGTERM and SIGKILL"""
 _LAST_WORDS = 2.0
 """seconds for reading what a program wrote before it ended: a child that it left behind may hold the pipe open"""
@@ -44,30 +44,20 @@ class Program(asyncio.SubprocessProtocol):
         self.transcript.end()
         self._silent.set()
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.get_pid()
-
-    @property
-    def exit_code(self) -> int | None:
-        """None while it runs; negative if a signal ended it."""
-        return self._process.get_returncode()
-
-    def signal(self, number: signal.Signals) -> None:
-        """Sends a signal if it still runs. asyncio reaps the child, so the number cannot be somebody else's by now."""
-        if self.exit_code is None:
-            self._process.send_signal(number)
-
     async def stop(self) -> None:
         """Ends it, asked first, then forced, and takes its last words."""
-        self.signal(signal.SIGTERM)
+        self._signal(signal.SIGTERM)
         if not await _comes(self._exited, _GRACE):
-            self.signal(signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             await self._exited.wait()
         await _comes(self._silent, _LAST_WORDS)
         self._process.close()
         await self._silent.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Sends a signal if it still runs. asyncio reaps the child, so the number cannot be somebody else's by now."""
+        if self._process.get_returncode() is None:
+            self._process.send_signal(number)
 
     @property
     def _process(self) -> asyncio.SubprocessTransport:

@@ -47,7 +47,7 @@ class Entry:
 
 @contextmanager
 def registered(purpose: str, run_directory: Path = RUN_DIRECTORY) -> Iterator[tuple[str, Path]]:
-    """A new lab's id and directory, for as long as the block lasts; then all that is left of it goes."""
+    """A new lab's id and directory, for as long as the block lasts."""
     lab = secrets.token_hex(3)
     directory = run_directory / lab
     directory.mkdir(parents=True)
@@ -56,7 +56,7 @@ def registered(purpose: str, run_directory: Path = RUN_DIRECTORY) -> Iterator[tu
         (directory / _NOTE).write_text(json.dumps(note))
         yield lab, directory
     finally:
-        _clean(lab, directory)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def entries(run_directory: Path = RUN_DIRECTORY) -> list[Entry]:
@@ -82,13 +82,9 @@ def down(lab: str, run_directory: Path = RUN_DIRECTORY) -> bool:
     entry = next((entry for entry in entries(run_directory) if entry.lab == lab), None)
     if entry is not None:
         _end_owner(entry)
-    _clean(lab, directory)
-    return there
-
-
-def _clean(lab: str, directory: Path) -> None:
     tear_down(lab)
     shutil.rmtree(directory, ignore_errors=True)
+    return there
 
 
 def _end_owner(entry: Entry) -> None:

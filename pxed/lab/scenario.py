@@ -39,7 +39,7 @@ class Scenario:
     """how often each machine was installed so far"""
 
     def hardware(self, name: str, firmware: Firmware, number: int, own_system: str | None = None) -> Hardware:
-        """A machine with a disk of its own: blank, or with a system that says `own_system`."""
+        """The machine that ends in `number`, with a disk of its own: blank, or with a system that says `own_system`."""
         path = self.lab.directory / f"{name}.disk"
         disk.make(path, own_system)
         guid = uuid.UUID(f"70786564-6c61-4200-8000-{number:012x}")

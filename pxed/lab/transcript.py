@@ -110,10 +110,6 @@ class Transcript:
             self._changed.clear()
             await self._changed.wait()
 
-    def skip(self) -> None:
-        """Later waits look only at what comes from now on."""
-        self._next = len(self.lines) + bool(self._unfinished)
-
     def tail(self, count: int = _TAIL) -> str:
         """The last lines with their times, to be shown to a person."""
         lines = [*self.lines[-count:], *([Line(self._rest_at, self._unfinished)] if self._unfinished else [])]

@@ -2,15 +2,18 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from pxed.image.build import COMMAND_LINE, INITRD, KERNEL
 from pxed.lab.loaders import Loaders, find_loaders
 from pxed.lab.opening import opened
-from pxed.lab.scenario import Scenario
+from pxed.lab.scenario import IMAGE, Scenario
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pxed"
 
@@ -18,6 +21,15 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pxed
 @pytest.fixture(scope="session")
 def loaders() -> Loaders:
     return find_loaders(CACHE)
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The boot image's files, built once."""
+    directory = tmp_path_factory.mktemp("image")
+    build = [sys.executable, "-m", "pxed", "bootimage", "build", IMAGE, "--output", str(directory)]
+    subprocess.run([*build, "--cache", str(CACHE / "packages")], check=True)
+    return directory
 
 
 @pytest.fixture
@@ -31,7 +43,7 @@ def logs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 @pytest_asyncio.fixture
-async def scenario(loaders: Loaders, logs: Path) -> AsyncIterator[Scenario]:
+async def scenario(loaders: Loaders, image: Path, logs: Path) -> AsyncIterator[Scenario]:
     """A lab that is up."""
 
     def tell(at: float | None, who: str, what: str) -> None:
@@ -39,6 +51,7 @@ async def scenario(loaders: Loaders, logs: Path) -> AsyncIterator[Scenario]:
 
     async with opened("test", loaders, tell, logs) as lab:
         scenario = Scenario(lab, CACHE)
-        await scenario.build_boot_image(shown=False)
+        files = ["--kernel", str(image / KERNEL), "--initrd", str(image / INITRD), "--command-line", COMMAND_LINE]
+        await lab.point.pxed("bootimage", "add", IMAGE, "--arch", "amd64", *files)
         await scenario.add_sequence()
         yield scenario

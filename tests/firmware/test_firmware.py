@@ -1,5 +1,7 @@
 """The main job on real firmware: what `pxed lab demo` shows, on both kinds of machine each."""
 
+from dataclasses import replace
+
 import pytest
 
 from pxed.lab.machine import Firmware
@@ -26,9 +28,9 @@ async def test_a_mandatory_advertisement_runs_once_until_it_is_cleared(scenario:
         await scenario.starts_from_disk(machine, MANDATORY)
 
 
-@both
-async def test_an_optional_advertisement_asks_for_f12(scenario: Scenario, firmware: Firmware) -> None:
-    pc = scenario.hardware("PC", firmware, 2)
+@pytest.mark.parametrize(("firmware", "card"), [(Firmware.BIOS, "e1000e"), (Firmware.UEFI, "virtio-net-pci")])
+async def test_an_optional_advertisement_asks_for_f12(scenario: Scenario, firmware: Firmware, card: str) -> None:
+    pc = replace(scenario.hardware("PC", firmware, 2), card=card)
     await scenario.advertise(OPTIONAL, "Ask", "optional")
     await scenario.import_computers([f"{pc.name},{pc.guid},"], "Ask")
 

@@ -135,11 +135,3 @@ async def test_a_wait_in_vain_shows_the_end_of_the_log(transcript: Transcript) -
 
     with pytest.raises(NotSeen, match=r"(?s)did not say so within 0 s.*something else"):
         await transcript.wait_for("ready", 0)
-
-
-async def test_skipping_leaves_only_what_comes(transcript: Transcript) -> None:
-    transcript.feed(b"ready\nrea")
-    transcript.skip()
-    transcript.feed(b"dy\nready again\n")
-
-    assert (await transcript.wait_for("ready", 1)).text == "ready again"
