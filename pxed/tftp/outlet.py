@@ -170,7 +170,8 @@ class Outlet:
         """Queues blocks among which the last may be; of a file that can change only after its end is made safe."""
         if first + count > delivery.last and delivery.tail is None:
             try:
-                delivery.tail = delivery.source.tail((first - 1) * delivery.terms.block_size)
+                # Not from `first`: what precedes it and was not acknowledged may have to be repeated.
+                delivery.tail = delivery.source.tail(delivery.session.acked * delivery.terms.block_size)
             except (SourceError, OSError) as error:
                 self._abort(delivery, str(error), over)
                 return

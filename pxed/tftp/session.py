@@ -145,8 +145,10 @@ class Session:
     """The sender's side of one transfer of `size` octets under `terms`; times are seconds of one monotonic clock."""
 
     __slots__ = (
+        "_fill",
         "_first",
         "_hastened",
+        "_repeated",
         "_retries",
         "_round_trip",
         "_sent_at",
@@ -189,11 +191,18 @@ class Session:
         self._sent_at = 0.0
         self._round_trip = 0.0
         self._hastened = False
+        self._repeated = -1  # the highest block that was sent more than once
+        self._fill = False
 
     @property
     def proven(self) -> bool:
         """The client has answered, so that its address is no forgery."""
         return self.acked >= self._first
+
+    @property
+    def _haste(self) -> float:
+        """Seconds within which a client that misses nothing is heard of again."""
+        return min(max(_HASTE * self._round_trip, _SHORTEST_WAIT), self._timeout)
 
     @property
     def octets(self) -> int:
@@ -216,21 +225,38 @@ class Session:
             return NOTHING  # late, or of another transfer
         if not ahead:
             return self._acknowledge_again(now)
-        if self._window > 1 or acked < self._first:
-            self._learn(now)
         self.acked = acked = acked + ahead
+        if self._window > 1 or acked == self._first:
+            self._learn(now)
         last = self.last
         if acked == last:
             self.outcome = Outcome.COMPLETE
             return NOTHING
-        if acked < sent:  # inside the window: the client misses the next block and drops what followed it
-            self.retransmitted += sent - acked
+        if acked < sent and self._is_doubtful(now):
+            return NOTHING
         sent = acked + self._window
         self.sent = sent = last if sent > last else sent
         self._tries = 0
         self._sent_at = now
         self.deadline = now + self._timeout
         return acked + 1, sent - acked
+
+    def _is_doubtful(self, now: float) -> bool:
+        """What an ACK inside the window means.
+
+        The client missed the next block and drops those after it: the window starts again there (RFC 7440 section 4).
+        Or it got a block twice, which many answer with an ACK too (EDK2: Mtftp4Rrq.c), and will take what is under way:
+        to start the window again would send that twice, and so on for ever. So if some of it was sent twice before,
+        the window is only filled up, by `expire` at once, and repeated if that brings no ACK within two round trips.
+        """
+        if self.acked <= self._repeated:
+            self._fill = True
+            self._tries = 0
+            self.deadline = now
+            return True
+        self.retransmitted += self.sent - self.acked
+        self._repeated = self.sent
+        return False
 
     def _acknowledge_again(self, now: float) -> Range:
         """An ACK that says nothing new.
@@ -241,17 +267,15 @@ class Session:
         """
         if self._window > 1 and not self._hastened and self.acked >= self._first:
             self._hastened = True
-            self.deadline = min(self.deadline, now + max(_HASTE * self._round_trip, _SHORTEST_WAIT))
+            self.deadline = min(self.deadline, now + self._haste)
         return NOTHING
 
     def _learn(self, now: float) -> None:
-        """Something new was acknowledged: the address is proven, and, if nothing was repeated, the round trip is known.
-
-        The longest one counts and fades slowly; a repeated window measures nothing (Karn's rule, RFC 6298 section 3).
-        """
+        """Something new was acknowledged: the address is proven and, unless the block was sent twice (Karn's rule,
+        RFC 6298 section 3), the round trip is known. The longest one counts and fades slowly."""
         self._timeout = self._terms.timeout
-        self._hastened = False
-        if not self._tries:
+        self._hastened = self._fill = False
+        if self.acked > self._repeated:
             sample = now - self._sent_at
             self._round_trip = max(sample, self._round_trip + (sample - self._round_trip) / 8)
 
@@ -259,6 +283,12 @@ class Session:
         """`deadline` may have come: what was not acknowledged is sent again, each time after twice the wait."""
         if now < self.deadline:
             return NOTHING
+        if self._fill:
+            self._fill = False
+            self.deadline = now + self._haste
+            first = self.sent + 1
+            self.sent = min(self.acked + self._window, self.last)
+            return (first, self.sent + 1 - first) if self.sent >= first else NOTHING
         self._tries += 1
         if self._tries > (self._retries if self.proven else min(self._retries, _UNPROVEN_RETRIES)):
             at_end = self.proven and self.sent == self.last
@@ -267,6 +297,7 @@ class Session:
         self.deadline = now + min(self._timeout * 2**self._tries, max(self._timeout, _LONGEST_WAIT))
         count = self.sent - self.acked
         self.retransmitted += count
+        self._repeated = self.sent
         return self.acked + 1, count
 
     def repeat_request(self) -> Range:
@@ -274,6 +305,7 @@ class Session:
         if self.proven:
             return NOTHING
         self.retransmitted += 1
+        self._repeated = self._first
         return self._first, 1
 
     def fail(self, code: int, text: str) -> None:

@@ -342,3 +342,28 @@ async def test_the_answer_comes_from_the_address_that_was_asked(serve: Serve) ->
             sock.settimeout(20)
             sock.sendto(_read(b"file"), (address, server.port))
             assert sock.recvfrom(600)[1][0] == address
+
+
+async def test_the_end_of_a_mapped_file_is_repeated_from_where_the_client_is(serve: Serve) -> None:
+    """The end is copied when the last block is first sent, which may be after blocks that are not acknowledged yet."""
+    server = await serve()
+    size, block_size, last = COPIED + 10_000, 65464, 65
+    content = server.put("file", os.urandom(size))
+
+    def block(number: int) -> Data:
+        return Data(number, content[(number - 1) * block_size : number * block_size])
+
+    with server.client() as client:
+        client.request("file", blksize=block_size, windowsize=4)
+        client.say(Ack(0))
+        for number in range(1, last - 4):
+            assert client.hear() == block(number)
+            if number % 4 == 0:
+                client.say(Ack(number))
+        expected = [*range(last - 4, last)] * 2
+        assert [client.hear() for _ in expected] == [block(number) for number in expected]
+        client.say(Ack(last - 4))
+        assert client.hear() == block(last)
+        assert [client.hear() for _ in range(4)] == [block(number) for number in range(last - 3, last + 1)]
+        client.say(Ack(last))
+        assert (await server.ended()).outcome is Outcome.COMPLETE

@@ -57,7 +57,7 @@ def test_a_bad_network_costs_time_and_a_bounded_number_of_repetitions(data: st.D
     assert run.finished
     assert run.received == list(range(1, blocks + 1))
     disturbances = sum(fate != OK for fate in fates)
-    assert run.sent.total() <= blocks + 1 + 8 * window * (disturbances + 1)
+    assert run.sent.total() <= blocks + 1 + 3 * window * (disturbances + 1)
 
 
 def test_duplicated_acknowledgements_send_nothing_twice() -> None:
@@ -88,6 +88,41 @@ def test_an_acknowledgement_inside_the_window_starts_a_new_one_there() -> None:
     assert one.acknowledge(19, 0.4) == (20, 1)
     assert one.acknowledge(20, 0.5) == NOTHING
     assert one.outcome is Outcome.COMPLETE
+
+
+def test_an_acknowledgement_of_a_duplicate_does_not_start_the_window_again() -> None:
+    """Clients answer a block that they have with an ACK, and what follows it is under way."""
+    one = session({"windowsize": 4})
+    one.start(0.0)
+    assert one.acknowledge(0, 0.1) == (1, 4)
+    assert one.expire(one.deadline) == (1, 4)
+    assert one.acknowledge(1, 2.0) == NOTHING
+    assert one.deadline == 2.0
+    assert one.expire(2.0) == (5, 1)
+    assert one.acknowledge(5, 2.1) == (6, 4)
+    assert one.acknowledge(7, 2.2) == (8, 4), "this one is new: the client misses block 8"
+    assert one.retransmitted == 6
+
+
+def test_a_window_that_was_filled_up_is_repeated_soon_if_the_client_was_right() -> None:
+    one = session({"windowsize": 4})
+    one.start(0.0)
+    assert one.acknowledge(0, 0.1) == (1, 4)
+    one.expire(one.deadline)
+    one.acknowledge(1, 2.0)
+    assert one.expire(2.0) == (5, 1)
+    assert one.deadline == pytest.approx(2.2)
+    assert one.acknowledge(1, 2.1) == NOTHING
+    assert one.expire(one.deadline) == (2, 4)
+
+
+@pytest.mark.parametrize("window", [2, 4, 16])
+@pytest.mark.parametrize("lost", range(2, 12))
+def test_one_lost_packet_costs_about_one_window(window: int, lost: int) -> None:
+    fates = iter([*[OK] * lost, LOST])
+    run = Simulation(agreed({"windowsize": window}), 400 * 512 - 1, lambda: next(fates, OK)).complete()
+    assert run.outcome is Outcome.COMPLETE
+    assert run.sent.total() <= 401 + 2 * window
 
 
 def test_late_acknowledgements_and_those_of_the_future_are_ignored() -> None:
