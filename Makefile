@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 
 # What running pxed's lab and its tests needs; the service itself needs Python alone (and `ipxe` for boot loaders).
 PACKAGES := python3-venv iproute2 nftables dnsmasq-base kmod busybox-static ipxe ipxe-qemu ovmf qemu-system-x86 \
-	curl atftp tftp-hpa mtools systemd ca-certificates
+	curl atftp tftp-hpa mtools cpio systemd ca-certificates
 
 .PHONY: demo test check venv packages install format clean
 

@@ -50,7 +50,7 @@ class Verdicts:
             evidence = self._reader.evidence(facts.mac, facts.guids)
         except StoreError as error:
             self._note_fault(str(error))
-            verdict = Ignore((Finding("database", f"cannot know: {error}"),), None)
+            verdict: Verdict = Ignore((Finding("database", f"cannot know: {error}"),), None)
         else:
             self._note_fault("")
             verdict = decide(facts, evidence, plan, self.config, now)

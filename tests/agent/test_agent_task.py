@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from service_point import CUT_SHORT, ServicePoint, command, serving
 
 from pxed.agent.run import Result, run_command
 from pxed.agent.server import MAX_REPLY, NotWanted, Refused, Server, Unreachable, retry_delays
 from pxed.agent.task import FINAL_PATIENCE, STEP_PATIENCE, End, carry_out
+from tests.agent.service_point import CUT_SHORT, ServicePoint, command, serving
 
 FETCH = ("/agent/tok/sequence?boot=boot-1234", None)
 

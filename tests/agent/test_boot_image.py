@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from service_point import ServicePoint, command, serving
 
 from pxed.image.build import COMMAND_LINE, Built, build
 from pxed.site.model import Cpu
+from tests.agent.service_point import ServicePoint, command, serving
 
 pytestmark = [pytest.mark.firmware, pytest.mark.timeout(400)]
 

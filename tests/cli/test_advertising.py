@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.conftest import Pxed
 from pxed.cli.session import Session, user_name
 from pxed.site.model import EventKind, PxeRecord, RecordState, Sighting
 from pxed.site.store import Tx
+from tests.cli.conftest import Pxed
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 

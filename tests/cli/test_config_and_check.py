@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.conftest import Pxed
 from pxed.cli.config import as_toml, effective, masked
 from pxed.config import Config, load
+from tests.cli.conftest import Pxed
 
 
 def append(config_file: Path, text: str) -> None:

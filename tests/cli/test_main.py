@@ -14,7 +14,6 @@ from typing import NoReturn
 import click
 import pytest
 
-from cli.conftest import Pxed
 from pxed import __version__
 from pxed.cli.lazy import LazyVerb, VerbGroup
 from pxed.cli.main import VERBS, run
@@ -30,6 +29,7 @@ from pxed.errors import (
     Unavailable,
     UsageError,
 )
+from tests.cli.conftest import Pxed
 
 HEAVY = ("sqlalchemy", "alembic", "aiohttp", "pydantic", "rich", "scapy", "psutil", "jinja2", "cryptography", "asyncio")
 

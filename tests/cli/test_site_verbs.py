@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cli.conftest import Pxed
+from tests.cli.conftest import Pxed
 
 GUID = "4c4c4544-0044-4a10-8039-b4c04f333232"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.conftest import Pxed
+from tests.cli.conftest import Pxed
 
 SITE = {"computers": 2, "collections": 1, "boot_images": 1, "task_sequences": 1, "advertisements": 0, "sightings": 0}
 

@@ -6,7 +6,6 @@ from ipaddress import IPv4Address, IPv4Interface
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import GUID, KEY, MAC, NOW, Clock, DirectWriter, add_computer, advertise
 
 from pxed.boot.token import unseal_ticket
 from pxed.config import Config
@@ -21,6 +20,7 @@ from pxed.site.model import Kind, RecordState
 from pxed.verdicts import Verdicts
 from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
 from pxed.wire.pxe import encode_client_guid
+from tests.support import GUID, KEY, MAC, NOW, Clock, DirectWriter, add_computer, advertise
 
 OURS = IPv4Address("192.0.2.1")
 INTERFACE = Interface("eth0", "52:54:00:00:00:01", 1500, (IPv4Interface("192.0.2.1/24"),))

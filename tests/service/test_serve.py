@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from namespaces import Network, Serving, dhcp_client, ip, until
-from support import GUID, MAC
 
 from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
 from pxed.wire.pxe import encode_client_guid
+from tests.service.namespaces import Network, Serving, dhcp_client, ip, until
+from tests.support import GUID, MAC
 
 pytestmark = pytest.mark.netns
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from samples_of_a_site import NOW
 from sqlalchemy.engine import Engine
 
 from pxed.site.database import open_database
 from pxed.site.memory import MemorySite
 from pxed.site.sql import SqlTx, transaction
+from tests.site.samples_of_a_site import NOW
 
 URL = "sqlite:///pxed.db"
 

@@ -6,10 +6,10 @@ import uuid
 from dataclasses import replace
 
 import pytest
-from samples_of_a_site import GUID, SWAPPED, A, B, C, advertise, record, sighting, texts
 
 from pxed.errors import NotFound, Refused, UsageError
 from pxed.site.store import Tx
+from tests.site.samples_of_a_site import GUID, SWAPPED, A, B, C, advertise, record, sighting, texts
 
 
 def test_a_computer_is_added(tx: Tx) -> None:

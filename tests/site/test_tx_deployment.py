@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from samples_of_a_site import GUID, NOW, VARIANT, A, B, C, advertise, record, sighting, texts
 
 from pxed.errors import NotFound, Refused, UsageError
 from pxed.site.database import open_database
@@ -25,6 +24,7 @@ from pxed.site.model import (
 )
 from pxed.site.sql import SqlReader, SqlTx, transaction
 from pxed.site.store import Tx
+from tests.site.samples_of_a_site import GUID, NOW, VARIANT, A, B, C, advertise, record, sighting, texts
 
 
 def test_nothing_that_is_used_can_be_removed(tx: Tx) -> None:

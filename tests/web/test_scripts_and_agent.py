@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
-from support import GUID, KEY, MAC, NOW, Clock, DirectWriter, add_computer, advertise
 
 from pxed.boot.token import Grant, Ticket, seal, unseal_grant
 from pxed.config import Config, Responder
@@ -21,6 +20,7 @@ from pxed.web.agent import AgentApi
 from pxed.web.app import application
 from pxed.web.files import Files
 from pxed.web.scripts import Scripts
+from tests.support import GUID, KEY, MAC, NOW, Clock, DirectWriter, add_computer, advertise
 
 BOOT_ID = "11111111-2222-3333-4444-555555555555"
 KERNEL, INITRD = b"MZ.." + bytes(100_000), b"070701" + bytes(200_000)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 import pytest
-from packet_captures import CAPTURE_NAMES, read_capture
 
 from pxed.wire import ipxe, pxe
 from pxed.wire.dhcp import MessageType, Packet, decode
 from pxed.wire.pxe import BootItem, ClassIdentifier, NetworkInterface, VendorClass, VendorOptions
+from tests.wire.packet_captures import CAPTURE_NAMES, read_capture
 
 GUID = uuid.UUID("00112233-4455-6677-8899-aabbccddeeff")
 GUID_OCTETS = bytes.fromhex("00 33221100 5544 7766 8899 aabbccddeeff")

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 import pytest
-from packet_captures import CAPTURE_NAMES, read_capture
 
 from pxed.errors import WireError
 from pxed.wire.dhcp import (
@@ -22,6 +21,7 @@ from pxed.wire.dhcp import (
     decode,
 )
 from pxed.wire.options import Options
+from tests.wire.packet_captures import CAPTURE_NAMES, read_capture
 
 COOKIE = bytes.fromhex("63825363")
 MAC = bytes.fromhex("525400123456")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packet_captures import CAPTURE_NAMES, read_capture
 
 from pxed.wire.dhcp import BOOTREPLY, BOOTREQUEST, MessageType, Option, Packet, decode
+from tests.wire.packet_captures import CAPTURE_NAMES, read_capture
 
 MAC = bytes.fromhex("525400123456")
 # Scapy gives the options that it has no name for as (code, octets).
