@@ -30,7 +30,6 @@ Tell = Callable[[float | None, str, str], None]
 class Lab:
     """A lab that is up."""
 
-    id: str
     directory: Path
     net: Network
     point: ServicePoint
@@ -73,7 +72,7 @@ async def opened(purpose: str, loaders: Loaders, tell: Tell, logs: Path | None =
             await stack.enter_async_context(dhcp_server(net, directory, dhcp_log))
             await stack.enter_async_context(serving(point, net))
             tell(None, "lab", f"{lab} is up; {loaders.origin}")
-            yield Lab(lab, directory, net, point, tell)
+            yield Lab(directory, net, point, tell)
 
 
 def _copy_logs(directory: Path, logs: Path) -> None:

@@ -28,7 +28,7 @@ _SYSTEM = 180
 """seconds for fetching the boot image, Linux and the agent, on a machine that is emulated and shares its cores"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scenario:
     """Scenes in one lab."""
 
@@ -73,7 +73,7 @@ class Scenario:
         """The machine boots the image without a question, the agent writes the disk, the machine restarts."""
         serial, name = machine.serial, machine.hardware.name
         self.runs[name] = self.runs.get(name, 0) + 1
-        await serial.wait_for(wording.BOOTS, _FIRMWARE, unless=wording.PROMPT)
+        await serial.wait_for(wording.BOOTS + re.escape(advertisement), _FIRMWARE, unless=wording.PROMPT)
         await serial.wait_for(wording.RUNS, _SYSTEM, unless=wording.TROUBLE)
         await serial.wait_for(wording.SUCCEEDED, _SYSTEM, unless=wording.TROUBLE)
 
@@ -100,7 +100,7 @@ class Scenario:
     async def is_not_answered(self, hardware: Hardware) -> None:
         """An unknown machine hears nothing and starts from its own disk; `pxed sightings` has it."""
         async with self.lab.switched_on(hardware) as machine:
-            await machine.serial.wait_for(disk.MARK + OWN_SYSTEM, _FIRMWARE, unless=wording.SCRIPT_OR_AGENT)
+            await machine.serial.wait_for(disk.MARK + OWN_SYSTEM, _FIRMWARE, unless=wording.ANSWERED)
         sightings = await self.lab.point.ask("sightings")
         seen = next((one for one in sightings if one["mac"] == hardware.mac), None)
         if seen is None:

@@ -9,7 +9,7 @@ import re
 
 from pxed.lab.disk import MARK
 
-SCRIPT_OR_AGENT = r"^pxed: "
+ANSWERED = r"^pxed: |NBP filename|PXE-E21"
 """anything that a computer says because the service point answered it"""
 PROMPT = r"^pxed: press F12 within"
 BOOTS = r"^pxed: .* boots "
