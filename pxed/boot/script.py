@@ -14,7 +14,7 @@ from functools import cache
 
 import jinja2
 
-from pxed.policy.verdict import Boot, Choice, Verdict
+from pxed.policy.verdict import Boot
 from pxed.site.model import ImageVariant
 
 F12 = "0x197e"
@@ -70,16 +70,6 @@ def render_exit(reason: str) -> str:
     `exit 1` makes EFI's boot manager go on to the next entry (interface/efi/efiprefix.c); BIOS builds ignore the value.
     """
     return _template("exit").render(reason=reason)
-
-
-def title_of(choice: Choice) -> str:
-    """How an advertisement is called on the screen."""
-    return choice.advertisement.name
-
-
-def reason_of(verdict: Verdict) -> str:
-    """Why the computer goes on to its next boot device, for the screen."""
-    return verdict.reason
 
 
 def shown(value: object) -> str:
