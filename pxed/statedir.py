@@ -53,8 +53,8 @@ def load_key(config: Config, owner: tuple[int, int] | None = None) -> bytes:
 def _make_key(path: Path, owner: tuple[int, int] | None) -> bytes:
     """Whole or not at all: two processes that start at once end with the same key."""
     key = secrets.token_bytes(KEY_BYTES)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.write(descriptor, key)
         os.fsync(descriptor)

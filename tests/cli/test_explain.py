@@ -1,0 +1,53 @@
+"""`pxed explain`: the verdict of the service, asked from the command line."""
+
+import pytest
+
+from tests.cli.conftest import Pxed
+
+
+def test_a_mandatory_advertisement_with_its_trail(site: Pxed) -> None:
+    site("advertise", "install", "--to", "Lab", "--mandatory", "--name", "Now")
+    text = site("explain", "ws-01").out
+    assert [line.split()[0] for line in text.splitlines()] == [
+        "service-enabled",
+        "pxe-client",
+        "delay",
+        "identity",
+        "unknown-support",
+        "candidates",
+        "mandatory",
+        "verdict",
+    ]
+    assert "ws-01, known by MAC address" in text
+    assert "'Now' has not run yet" in text
+    assert text.splitlines()[-1].endswith("boots 'rescue' and runs 'install' without a question")
+
+
+def test_by_any_identifier_and_as_json(site: Pxed) -> None:
+    site("advertise", "install", "--to", "Lab", "--optional", "--name", "Later")
+    for key in ("ws-01", "52-54-00-00-00-01", "525400000001"):
+        data = site("explain", key, "--json").json
+        assert (data["verdict"], data["rule"], data["mandatory"]) == ("boot", "optional", False)
+        assert (data["computer"], data["standing"]) == ("ws-01", "known")
+        assert [one["name"] for one in data["advertisements"]] == ["Later"]
+        assert data["trail"][-1]["rule"] == "optional"
+
+
+def test_another_architecture_than_the_boot_image_has(site: Pxed) -> None:
+    site("advertise", "install", "--to", "Lab", "--mandatory")
+    assert site("explain", "ws-01", "--arch", "bios", "--json").json["verdict"] == "boot"
+    data = site("explain", "ws-01", "--arch", "uefi-arm64", "--json").json
+    assert data["verdict"] == "abort"
+    assert any("has no variant for ARM 64 UEFI" in one["finding"] for one in data["trail"])
+
+
+@pytest.mark.parametrize("key", ["52:54:00:99:99:99", "4c4c4544-0044-4a10-8039-b4c04f333232"])
+def test_an_unknown_computer_is_explained_too(site: Pxed, key: str) -> None:
+    data = site("explain", key, "--json").json
+    assert (data["verdict"], data["rule"], data["standing"]) == ("ignore", "unknown-support", "unknown")
+
+
+def test_a_name_that_nobody_has(site: Pxed) -> None:
+    outcome = site("explain", "ws-99", code=1)
+    assert "no computer is called 'ws-99'" in outcome.err
+    assert outcome.out == ""

@@ -1,0 +1,114 @@
+"""Asking for a verdict: what is logged once, what is remembered, and what a broken database makes of it."""
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from pxed.config import Config
+from pxed.errors import StoreError
+from pxed.policy.facts import Client, Facts, Stage
+from pxed.policy.verdict import Abort, Ignore
+from pxed.records import Records
+from pxed.site.memory import MemorySite
+from pxed.site.model import Kind, Plan
+from pxed.verdicts import Verdicts
+from pxed.wire.architecture import architecture
+from tests.support import GUID, MAC, NOW, Clock, DirectWriter, add_computer, advertise
+
+FACTS = Facts(MAC, GUID, architecture(7), Client.PXE, Stage.FIRMWARE, "eth0")
+
+
+class BrokenSite(MemorySite):
+    """A site whose database can be made to fail."""
+
+    fault = ""
+
+    def plan(self) -> Plan:
+        if self.fault:
+            raise StoreError(self.fault)
+        return super().plan()
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.site = BrokenSite(now=NOW)
+        records = Records(DirectWriter(self.site), Config(), self.clock)
+        self.verdicts = Verdicts(self.site, records, Config(), self.clock)
+
+
+@pytest.fixture
+def bench(caplog: pytest.LogCaptureFixture) -> Bench:
+    caplog.set_level(logging.INFO, "pxed")
+    return Bench()
+
+
+def texts(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_a_retry_is_not_logged_again_and_a_later_boot_is(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    add_computer(bench.site)
+    for seconds in (4, 8, 16, 61):
+        bench.verdicts.decide(FACTS)
+        bench.clock.advance(seconds)
+    bench.verdicts.decide(FACTS)
+    assert len(texts(caplog)) == 2
+    record = caplog.records[0]
+    assert record.getMessage().startswith("local boot: nothing to do")
+    fields = {key: str(record.__dict__[key]) for key in ("mac", "guid", "iface", "arch", "computer", "rule")}
+    assert fields == {
+        "mac": MAC,
+        "guid": str(GUID),
+        "iface": "eth0",
+        "arch": "x64 UEFI",
+        "computer": "PC1",
+        "rule": "nothing",
+    }
+
+
+def test_another_verdict_is_logged_at_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    add_computer(bench.site)
+    bench.verdicts.decide(FACTS)
+    advertise(bench.site, Kind.MANDATORY)
+    bench.verdicts.decide(FACTS)
+    assert [text.split(":")[0] for text in texts(caplog)] == ["local boot", "boot"]
+
+
+def test_ordinary_dhcp_clients_are_no_news(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.verdicts.decide(replace(FACTS, client=Client.OTHER))
+    assert texts(caplog) == []
+    assert bench.site.sightings() == []
+
+
+def test_what_a_known_computer_was_told_is_history_and_an_unknown_one_a_sighting(bench: Bench) -> None:
+    bench.verdicts.decide(FACTS)
+    assert [sighting.mac for sighting in bench.site.sightings()] == [MAC]
+    computer = add_computer(bench.site)
+    bench.verdicts.decide(FACTS)
+    (event,) = [one for one in bench.site.events(str(computer.id), 10) if one.kind == "verdict"]
+    assert event.text.startswith("firmware: local boot: nothing to do")
+
+
+def test_a_database_that_fails_is_silence_and_one_line_until_it_answers_again(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_computer(bench.site)
+    bench.site.fault = "the database is locked"
+    for _ in range(3):
+        verdict = bench.verdicts.decide(FACTS)
+        assert isinstance(verdict, Ignore)
+        assert verdict.rule == "database"
+    bench.site.fault = ""
+    assert isinstance(bench.verdicts.decide(FACTS), Abort)
+    errors = [text for text in texts(caplog) if "cannot be asked" in text]
+    assert errors == ["the database cannot be asked, clients get silence: the database is locked"]
+    assert "the database answers again" in texts(caplog)
+
+
+def test_invented_addresses_do_not_grow_its_memory(bench: Bench) -> None:
+    for number in range(5000):
+        bench.verdicts.decide(replace(FACTS, mac=f"52:54:01:00:{number >> 8:02x}:{number & 255:02x}", guid=None))
+    assert len(bench.verdicts._last) == 4096
+    assert len(bench.site.sightings()) <= 10_000

@@ -1,0 +1,193 @@
+"""The small parts that a service point is joined from."""
+
+import json
+import logging
+import os
+import threading
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+
+import pytest
+
+from pxed import statedir
+from pxed.config import Config, InterfaceConfig, Service, Tftp
+from pxed.errors import NotPermitted, PxedError, StoreError
+from pxed.interfaces import Interface, select
+from pxed.loaders import find_loaders
+from pxed.logs import JsonFormatter, TextFormatter
+from pxed.responder.boots import Boots
+from pxed.site.memory import MemorySite
+from pxed.site.reopening import RETRY_SECONDS, ReopeningReader
+
+
+class TestInterfaces:
+    ETH0 = Interface("eth0", "52:54:00:00:00:01", 1500, (IPv4Interface("192.0.2.1/24"),))
+    BARE = Interface("eth1", "52:54:00:00:00:02", 1500, ())
+
+    def test_by_name_and_by_mac_are_one_interface(self) -> None:
+        wanted = [InterfaceConfig(name="eth0"), InterfaceConfig(mac="52:54:00:00:00:01")]
+        assert select(wanted, {"eth0": self.ETH0}) == ([self.ETH0], [])
+
+    def test_what_is_missing_is_named_with_what_there_is(self) -> None:
+        chosen, missing = select([InterfaceConfig(name="eth7"), InterfaceConfig(name="eth1")], {"eth1": self.BARE})
+        assert chosen == []
+        assert missing == [
+            "interface eth7 does not exist or is down; those that are up: eth1",
+            "interface eth1 has no IPv4 address yet",
+        ]
+
+
+class TestLoaders:
+    def config(self, root: Path) -> Config:
+        (root / "tftp").mkdir()
+        (root / "packaged").mkdir()
+        tftp = Tftp(loader_dirs=(root / "packaged",))
+        loaders = {"bios": ("undionly.kpxe",), "uefi-amd64": ("snponly.efi", "ipxe.efi"), "uefi-arm64": ("arm.efi",)}
+        return Config(service=Service(state_dir=root), tftp=tftp, loaders=loaders)
+
+    def test_the_first_name_that_exists_is_used_and_the_public_directory_goes_first(self, tmp_path: Path) -> None:
+        config = self.config(tmp_path)
+        for place in ("tftp/undionly.kpxe", "packaged/undionly.kpxe", "packaged/ipxe.efi"):
+            (tmp_path / place).write_bytes(b"x")
+        found = find_loaders(config)
+        assert found.names == {"bios": "undionly.kpxe", "uefi-amd64": "ipxe.efi"}
+        assert found.files == {"ipxe.efi": tmp_path / "packaged" / "ipxe.efi"}
+        assert found.missing == {"uefi-arm64": ("arm.efi",)}
+
+
+class TestStateDirectory:
+    def test_the_key_is_made_once_for_its_owner_alone(self, tmp_path: Path) -> None:
+        config = Config(service=Service(state_dir=tmp_path / "state", run_dir=tmp_path / "run"))
+        statedir.prepare(config, None)
+        key = statedir.load_key(config)
+        assert len(key) == 32
+        assert statedir.load_key(config) == key
+        assert config.key_file.stat().st_mode & 0o777 == 0o600
+        assert [path.name for path in config.service.state_dir.iterdir() if path.is_file()] == ["key"]
+
+    def test_two_that_start_at_once_have_one_key(self, tmp_path: Path) -> None:
+        config = Config(service=Service(state_dir=tmp_path / "state", run_dir=tmp_path / "run"))
+        statedir.prepare(config, None)
+        keys: list[bytes] = []
+        barrier = threading.Barrier(8)
+
+        def start() -> None:
+            barrier.wait()
+            keys.append(statedir.load_key(config))
+
+        threads = [threading.Thread(target=start) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(keys) == 8
+        assert len(set(keys)) == 1
+
+    def test_a_key_of_another_length_is_not_used(self, tmp_path: Path) -> None:
+        config = Config(service=Service(state_dir=tmp_path))
+        config.key_file.write_bytes(b"short")
+        with pytest.raises(PxedError, match="has 5 bytes, not 32"):
+            statedir.load_key(config)
+
+    def test_a_directory_that_cannot_be_made_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        config = Config(service=Service(state_dir=tmp_path / "file" / "state", run_dir=tmp_path))
+        with pytest.raises(PxedError, match="cannot be made"):
+            statedir.prepare(config, None)
+
+    def test_permission_denied_has_its_own_exit_code(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(13, os.strerror(13))
+
+        monkeypatch.setattr(Path, "mkdir", refuse)
+        with pytest.raises(NotPermitted):
+            statedir.prepare(Config(service=Service(state_dir=tmp_path / "new")), None)
+
+
+class TestReopeningReader:
+    def test_a_broken_database_is_tried_again_after_a_while_and_not_before(self) -> None:
+        now, opened = [0.0], [0]
+        fault = StoreError("the database is locked", temporary=True)
+
+        class Site(MemorySite):
+            def close(self) -> None:
+                pass
+
+        def opener() -> Site:
+            opened[0] += 1
+            if now[0] < 3:
+                raise fault
+            return Site()
+
+        reader = ReopeningReader(opener, lambda: now[0])
+        for _ in range(5):
+            with pytest.raises(StoreError):
+                reader.plan()
+        assert opened[0] == 1
+        assert reader.fault == "the database is locked"
+        now[0] = RETRY_SECONDS
+        with pytest.raises(StoreError):
+            reader.plan()
+        now[0] = 2 * RETRY_SECONDS
+        assert reader.plan().advertisements == ()
+        assert (opened[0], reader.fault) == (3, "")
+        reader.plan()
+        assert opened[0] == 3
+
+
+class TestBoots:
+    def test_a_boot_begins_after_silence(self) -> None:
+        now = [0.0]
+        boots = Boots(lambda: now[0])
+        waited = []
+        for moment in (0, 4, 12, 28, 60, 151):
+            now[0] = moment
+            waited.append(boots.waited("52:54:00:12:34:56"))
+        assert waited == [0, 4, 12, 28, 60, 0]
+
+    def test_invented_addresses_do_not_grow_it(self) -> None:
+        boots = Boots(lambda: 0.0)
+        for number in range(20_000):
+            boots.waited(str(IPv4Address(number)))
+        assert len(boots._heard) == 8192
+
+
+def line(text: str, level: int = logging.INFO, **fields: object) -> logging.LogRecord:
+    record = logging.LogRecord("pxed.verdict", level, "file", 1, text, (), None)
+    record.__dict__.update(fields)
+    return record
+
+
+class TestLogs:
+    def test_the_journal_gets_priorities_and_no_time(self) -> None:
+        formatter = TextFormatter(journal=True)
+        assert formatter.format(line("boot", mac="52:54:00:12:34:56", rule="mandatory", computer="")) == (
+            "<6>verdict: boot mac=52:54:00:12:34:56 rule=mandatory"
+        )
+        levels = ((logging.DEBUG, 7), (logging.WARNING, 4), (logging.ERROR, 3))
+        for level, priority in levels:
+            assert formatter.format(line("x", level)).startswith(f"<{priority}>")
+
+    def test_every_line_of_a_traceback_has_its_priority(self) -> None:
+        try:
+            raise RuntimeError("a bug")
+        except RuntimeError as error:
+            record = line("bug", logging.ERROR)
+            record.exc_info = (RuntimeError, error, error.__traceback__)
+        text = TextFormatter(journal=True).format(record)
+        assert len(text.splitlines()) > 2
+        assert all(one.startswith("<3>") for one in text.splitlines())
+
+    def test_a_strangers_words_stay_on_their_line(self) -> None:
+        text = TextFormatter(journal=False).format(line("name a\nb\x1b[31m", computer='P C"1\n'))
+        assert "\n" not in text
+        assert "\x1b" not in text
+        assert "a\\x0ab\\x1b[31m" in text
+        assert 'computer="P C' in text
+
+    def test_json_is_one_object_a_line(self) -> None:
+        entry = json.loads(JsonFormatter().format(line("boot\nnow", rule="mandatory", guid=None)))
+        assert entry["message"] == "boot\nnow"
+        assert entry["level"] == "info"
+        assert entry["rule"] == "mandatory"
+        assert "guid" not in entry
