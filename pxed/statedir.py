@@ -22,15 +22,20 @@ def prepare(config: Config, owner: tuple[int, int] | None) -> None:
         (config.public_dir, 0o755),
         (config.service.run_dir, 0o755),
     ):
-        try:
-            if not path.is_dir():
-                path.mkdir(mode=mode, parents=True)
-                if owner is not None:
-                    os.chown(path, *owner)
-        except PermissionError:
-            raise NotPermitted(f"directory {path} cannot be made: permission denied") from None
-        except OSError as error:
-            raise PxedError(f"directory {path} cannot be made: {error.strerror}") from None
+        make_directory(path, mode, owner)
+
+
+def make_directory(path: Path, mode: int, owner: tuple[int, int] | None) -> None:
+    """Makes `path` unless it is there, for `owner` (user and group id); NotPermitted or PxedError if it cannot."""
+    try:
+        if not path.is_dir():
+            path.mkdir(mode=mode, parents=True)
+            if owner is not None:
+                os.chown(path, *owner)
+    except PermissionError:
+        raise NotPermitted(f"directory {path} cannot be made: permission denied") from None
+    except OSError as error:
+        raise PxedError(f"directory {path} cannot be made: {error.strerror}") from None
 
 
 def load_key(config: Config, owner: tuple[int, int] | None = None) -> bytes:

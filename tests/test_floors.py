@@ -28,7 +28,7 @@ FLOOR = {
 }
 SIDEWAYS = {
     ("boot", "policy"),  # an offer and a script show a verdict
-    *((("cli", room)) for room in ("service", "lab", "image", "logs")),
+    *((("cli", room)) for room in ("service", "lab", "image", "logs", "statedir", "privileges")),
     *(("service", room) for room in ("point", "listeners", "statedir", "privileges", "notify", "logs", "image")),
     ("lab", "image"),
     ("__main__", "cli"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pxed.cli.output import print_json, say
-from pxed.errors import NotPermitted, PxedError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -47,7 +45,7 @@ class Session:
     @property
     def images_dir(self) -> Path:
         """The directory of boot images, for a verb that puts some into it: the state directory is there."""
-        _make_state_dir(self.config.service.state_dir, self.config.service.user)
+        self._make_state_dir()
         return self.config.images_dir
 
     @contextmanager
@@ -84,26 +82,18 @@ class Session:
     def _open(self, *, create: bool) -> Engine:
         from pxed.site.database import open_database
 
-        state_dir = self.config.service.state_dir
         if create:
-            _make_state_dir(state_dir, self.config.service.user)
-        return open_database(self.config.database.url, state_dir, create=create)
+            self._make_state_dir()
+        return open_database(self.config.database.url, self.config.service.state_dir, create=create)
 
+    def _make_state_dir(self) -> None:
+        """Of root's making, it belongs to the service's user."""
+        from pxed.privileges import owner_of
+        from pxed.statedir import make_directory
 
-def _make_state_dir(path: Path, user: str) -> None:
-    """Makes the state directory if it is missing; of root's making, it belongs to the service's user."""
-    try:
-        owner = pwd.getpwnam(user) if user and os.geteuid() == 0 else None
-        if not path.is_dir():
-            path.mkdir(mode=0o750, parents=True)
-            if owner is not None:
-                os.chown(path, owner.pw_uid, owner.pw_gid)
-    except PermissionError:
-        raise NotPermitted(f"the state directory {path} cannot be made: permission denied") from None
-    except KeyError:
-        raise PxedError(f"the state directory {path} cannot be given to {user}: there is no such user") from None
-    except OSError as error:
-        raise PxedError(f"the state directory {path} cannot be made: {error.strerror}") from None
+        user = self.config.service.user
+        owner = owner_of(user) if user and os.geteuid() == 0 else None
+        make_directory(self.config.service.state_dir, 0o750, owner)
 
 
 def user_name() -> str:
