@@ -21,6 +21,9 @@ _RTMGRP_LINK = 0x1
 _RTMGRP_IPV4_IFADDR = 0x10
 _SETTLE_SECONDS = 0.2
 """Changes come in bursts (link up, address, route): one scan after a burst is enough."""
+BACKLOG = 2048
+"""TCP connections that wait to be accepted: a class that is switched on connects at once, and one too many waits a
+second and more for its next try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,10 @@ def bind_udp(interface: str, address: str, port: int, *, shared: bool = False) -
     return _bound(socket.SOCK_DGRAM, interface, address, port, shared=shared)
 
 
-def listen_tcp(interface: str, port: int, backlog: int = 512) -> socket.socket:
+def listen_tcp(interface: str, port: int) -> socket.socket:
     """A non-blocking TCP socket that accepts connections to `port` arriving on one interface."""
     listener = _bound(socket.SOCK_STREAM, interface, "0.0.0.0", port, shared=True)  # noqa: S104 - bound to a device
-    listener.listen(backlog)
+    listener.listen(BACKLOG)
     return listener
 
 

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from pxed.config import Config
 from pxed.errors import PxedError
-from pxed.interfaces import Interface, bind_udp, listen_tcp
+from pxed.interfaces import BACKLOG, Interface, bind_udp, listen_tcp
 from pxed.ports import Port, boot_server_port, dhcp_port, http_port, refusal
 from pxed.responder.endpoint import Answerer, Endpoint, Place
 
@@ -77,7 +77,7 @@ class Listeners:
         """Answers on a bound interface until cancelled or until it is gone."""
         bound = self._bound[interface]
         assert bound.http is not None  # noqa: S101 - bind() filled it
-        site = web.SockSite(runner, bound.http)
+        site = web.SockSite(runner, bound.http, backlog=BACKLOG)
         await site.start()
         try:
             async with asyncio.TaskGroup() as tasks:

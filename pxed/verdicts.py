@@ -46,8 +46,7 @@ class Verdicts:
         """What `facts` shall do now. Where the database cannot be asked the verdict is silence, rule `database`."""
         now = self._clock()
         try:
-            plan = self._reader.plan()
-            evidence = self._reader.evidence(facts.mac, facts.guids)
+            plan, evidence = self._reader.look_up(facts.mac, facts.guids)
         except StoreError as error:
             self._note_fault(str(error))
             verdict: Verdict = Ignore((Finding("database", f"cannot know: {error}"),), None)

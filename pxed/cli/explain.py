@@ -59,9 +59,10 @@ def command(session: Session, key: str, arch: str) -> None:
     reader = SqlReader(open_database(config.database.url, config.service.state_dir))
     facts = Facts(mac, guid, architecture(ARCHITECTURES[arch]), Client.PXE, Stage.FIRMWARE, interface="")
     try:
-        verdict = decide(facts, reader.evidence(mac, facts.guids), reader.plan(), config, datetime.now(UTC))
+        plan, evidence = reader.look_up(mac, facts.guids)
     finally:
         reader.close()
+    verdict = decide(facts, evidence, plan, config, datetime.now(UTC))
     if session.as_json:
         print_json(_as_data(verdict))
         return

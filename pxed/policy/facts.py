@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
-from pxed.site.identifiers import is_usable_guid, swap_guid
+from pxed.site.identifiers import is_usable_guid
 from pxed.wire.architecture import Architecture
 
 
@@ -56,8 +56,5 @@ class Facts:
 
     @property
     def guids(self) -> tuple[uuid.UUID, ...]:
-        """The GUID in both byte orders, for looking it up; empty if it says nothing."""
-        if self.guid is None or not is_usable_guid(self.guid):
-            return ()
-        swapped = swap_guid(self.guid)
-        return (self.guid,) if swapped == self.guid else (self.guid, swapped)
+        """The GUID for looking it up; empty if it says nothing."""
+        return (self.guid,) if self.guid is not None and is_usable_guid(self.guid) else ()

@@ -74,6 +74,9 @@ class MemorySite:
         by_guid = [self._known(each) for each in self._computers.values() if each.guid in orders]
         return Evidence(next(iter(by_mac), None), tuple(by_guid), tuple(self.records(mac)))
 
+    def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
+        return self.plan(), self.evidence(mac, guids)
+
     def record(self, record_id: int) -> PxeRecord | None:
         return self._records.get(record_id)
 

@@ -50,6 +50,10 @@ class ReopeningReader:
         """As Reader has it."""
         return self._ask(lambda reader: reader.evidence(mac, guids))
 
+    def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
+        """As Reader has it."""
+        return self._ask(lambda reader: reader.look_up(mac, guids))
+
     def record(self, record_id: int) -> PxeRecord | None:
         """As Reader has it."""
         return self._ask(lambda reader: reader.record(record_id))

@@ -44,6 +44,10 @@ class Reader(Protocol):
         """What is known of a client that calls itself `mac` and, in one byte order or the other, `guids`."""
         ...
 
+    def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
+        """Both, of one and the same state of the site: all that a decision needs."""
+        ...
+
     def record(self, record_id: int) -> PxeRecord | None:
         """One PXE record by its id; None if it was cleared."""
         ...

@@ -10,12 +10,13 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from aiohttp import hdrs, web
-from aiohttp.abc import AbstractStreamWriter
 
 from pxed.content import Content, ContentError, Opened, Problem
 from pxed.transfers import Transfer, Transfers
+from pxed.web.part import Part, Version, part_of
 from pxed.web.request import Origin, origin_of
 
 _TYPES = {".efi": "application/efi", ".iso": "application/vnd.efi-iso", ".img": "application/vnd.efi-img"}
@@ -45,32 +46,61 @@ class Files:
                 Transfer("HTTP", origin.peer, origin.interface, name, None, False, 0, 0.0, f"refused: {error}")
             )
             raise _STATUS[error.problem](text=f"{error}\n") from None
-        return _Sent(opened, origin, self.transfers)
+        try:
+            return await self._answer(request, origin, opened)
+        finally:
+            os.close(opened.fd)
 
-
-class _Sent(web.FileResponse):
-    """Sends an open descriptor with sendfile(2), ranges and validators included, closes it and tells how it went."""
-
-    def __init__(self, opened: Opened, origin: Origin, transfers: Transfers) -> None:
-        super().__init__(f"/proc/self/fd/{opened.fd}")
-        suffix = os.path.splitext(opened.name)[1].lower()  # noqa: PTH122 - a client's name is no path of ours
-        self.content_type = _TYPES.get(suffix, "application/octet-stream")
-        self._opened = opened
-        self._origin = origin
-        self._transfers = transfers
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """As FileResponse has it: returns when the last byte was handed to the kernel."""
+    async def _answer(self, request: web.Request, origin: Origin, opened: Opened) -> web.StreamResponse:
+        """Ends when the last octet was handed to the kernel, and tells how it went."""
         clock = asyncio.get_running_loop().time
         started = clock()
-        complete, outcome = False, "aborted by the client"
+        version = Version(opened.size, opened.mtime_ns)
+        part = part_of(version, request.method, request.headers)
+        response = _head(opened.name, version, part)
+        sent, outcome = 0, "aborted by the client"
         try:
-            writer = await super().prepare(request)
-            complete = request.method == hdrs.METH_GET and self.status == web.HTTPOk.status_code
-            outcome = "complete" if complete else f"{request.method} {self.status}"
+            await response.prepare(request)
+            if request.method == hdrs.METH_GET:
+                sent = await _send_octets(request, opened, part)
+            outcome = f"{request.method} {part.status}"
+        except ConnectionError:
+            pass  # it has gone, and nobody is left to be told
         finally:
-            os.close(self._opened.fd)
-            name, grant, sent = self._opened.name, self._opened.grant, self._opened.size if complete else 0
-            peer, interface, seconds = self._origin.peer, self._origin.interface, clock() - started
-            self._transfers.finished(Transfer("HTTP", peer, interface, name, grant, complete, sent, seconds, outcome))
-        return writer
+            peer, interface, name, grant = origin.peer, origin.interface, opened.name, opened.grant
+            complete, seconds = outcome == "GET 200", clock() - started
+            outcome = "complete" if complete else outcome
+            self.transfers.finished(Transfer("HTTP", peer, interface, name, grant, complete, sent, seconds, outcome))
+        return response
+
+
+def _head(name: str, version: Version, part: Part) -> web.StreamResponse:
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a client's name is no path of ours
+    headers = {
+        hdrs.ACCEPT_RANGES: "bytes",
+        hdrs.CONTENT_TYPE: _TYPES.get(suffix, "application/octet-stream"),
+        hdrs.ETAG: version.etag,
+        hdrs.LAST_MODIFIED: version.last_modified,
+    }
+    if part.status is HTTPStatus.PARTIAL_CONTENT:
+        headers[hdrs.CONTENT_RANGE] = f"bytes {part.first}-{part.first + part.count - 1}/{version.size}"
+    if part.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        headers[hdrs.CONTENT_RANGE] = f"bytes */{version.size}"
+    response = web.StreamResponse(status=part.status, headers=headers)
+    response.content_length = part.count
+    return response
+
+
+async def _send_octets(request: web.Request, opened: Opened, part: Part) -> int:
+    """Sends with sendfile(2): what is sent never passes through this process. ConnectionError if it cannot all be."""
+    if not part.count:
+        return 0
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError
+    with os.fdopen(opened.fd, "rb", buffering=0, closefd=False) as file:
+        sent = await asyncio.get_running_loop().sendfile(transport, file, part.first, part.count)
+    if sent < part.count:
+        transport.abort()  # the file became shorter: a client that waits for the rest must see that it ends
+        raise ConnectionAbortedError
+    return sent

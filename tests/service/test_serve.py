@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -289,7 +290,7 @@ class TestDatabaseInTrouble:
     def test_from_a_newer_version(self, network: Network, tmp_path: Path) -> None:
         with Serving(network, tmp_path):
             pass
-        with sqlite3.connect(tmp_path / "state" / "pxed.db") as database:
+        with closing(sqlite3.connect(tmp_path / "state" / "pxed.db")) as database, database:
             ((revision,),) = database.execute("SELECT version_num FROM alembic_version").fetchall()
             database.execute("UPDATE alembic_version SET version_num = '9999'")
         with Serving(network, tmp_path) as serving, dhcp_client(network, "eth0") as client:
@@ -297,7 +298,7 @@ class TestDatabaseInTrouble:
             client.sendto(request(xid=1), ("255.255.255.255", 67))
             until(lambda: serving.status()["answers"].get("ignored: database") == 1, lambda: serving.log)
             curl(network, "http://192.0.2.1:8067/snponly.efi")
-            with sqlite3.connect(tmp_path / "state" / "pxed.db") as database:
+            with closing(sqlite3.connect(tmp_path / "state" / "pxed.db")) as database, database:
                 database.execute("UPDATE alembic_version SET version_num = ?", (revision,))
             know_pc1(serving)
             answered = self.ask_until_answered(client)

@@ -86,15 +86,16 @@ def test_a_commit_that_is_no_edit_does_not_read_the_plan_again(engine: Engine, r
 
 
 def test_a_lookup_reads_no_table_from_end_to_end(engine: Engine, reader: SqlReader) -> None:
+    with transaction(engine, "") as tx:
+        pc = tx.put_computer("pc", [A], GUID)
+    reader.plan()
     link = Link(engine)
     plans: list[str] = []
     statements: list[str] = []
     driver = reader._link._driver
     driver.set_trace_callback(statements.append)
-    reader.evidence(A, [GUID, SWAPPED])
-    with transaction(engine, "") as tx:
-        pc = tx.put_computer("pc", [A], GUID)
     reader.evidence(A, [GUID])
+    reader.evidence(B, [])
     reader.record(1)
     reader.name_of(str(pc.id))
     driver.set_trace_callback(None)

@@ -10,7 +10,6 @@ from operator import itemgetter
 
 from sqlalchemy import bindparam, select, union_all
 
-from pxed.site.identifiers import swap_guid
 from pxed.site.model import Computer
 from pxed.site.sql.link import Link, Row, Statement
 from pxed.site.tables import computer, mac
@@ -32,8 +31,19 @@ def to_computers(rows: Iterable[Row]) -> Iterator[Computer]:
 
 
 def both_orders(guid: uuid.UUID) -> tuple[str, str]:
-    """`guid` in the two byte orders in which it may be in the database."""
-    return str(guid), str(swap_guid(guid))
+    """`guid` in the two byte orders in which it may be in the database, as `swap_guid` has them."""
+    text = str(guid)
+    a, b, c, d, e, f, g, h = (
+        text[0:2],
+        text[2:4],
+        text[4:6],
+        text[6:8],
+        text[9:11],
+        text[11:13],
+        text[14:16],
+        text[16:18],
+    )
+    return text, f"{d}{c}{b}{a}-{f}{e}-{h}{g}{text[18:]}"
 
 
 def find(

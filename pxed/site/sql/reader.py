@@ -4,34 +4,59 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import BindParameter, bindparam, select
+from sqlalchemy import BindParameter, ColumnElement, Function, Text, bindparam, cast, func, literal_column, or_, select
 from sqlalchemy.engine import Engine
 
-from pxed.site.identifiers import swap_guid
 from pxed.site.model import Computer, Evidence, Known, Plan, PxeRecord
 from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.deployment import read_advertisements, read_boot_images, read_sequences
-from pxed.site.sql.identify import find
-from pxed.site.sql.link import Link, Statement
-from pxed.site.sql.records import RECORD_BY_ID, RECORDS, to_record
-from pxed.site.tables import collection, membership, pxe_record, site
+from pxed.site.sql.identify import both_orders
+from pxed.site.sql.link import Link, Row, Statement
+from pxed.site.sql.records import RECORD_BY_ID, RECORD_COLUMNS, to_record
+from pxed.site.tables import collection, computer, membership, pxe_record, site
+from pxed.site.tables import mac as mac_table
 
 _CHANGE = Statement(select(site.c.change))
 _COLLECTION_IDS = Statement(select(collection.c.name, collection.c.id))
 
 
+def _joined(column: ColumnElement[str]) -> Function[str]:
+    """`column` of all rows, with spaces between: group_concat or string_agg."""
+    # a plain " " would be written out by SQLAlchemy at execution only, and these statements are run by the driver
+    return func.aggregate_strings(column, literal_column("' '"))  # type: ignore[arg-type]
+
+
+_MACS = select(_joined(mac_table.c.address)).where(mac_table.c.computer_id == computer.c.id)
+_COLLECTIONS = select(_joined(cast(membership.c.collection_id, Text))).where(membership.c.computer_id == computer.c.id)
+
+
 @functools.cache
-def _about(computers: int) -> tuple[Statement, Statement]:
-    """Memberships of so many computers, and records of them and of one more subject."""
-    keys: list[BindParameter[int]] = [bindparam(f"c{i}") for i in range(computers)]
-    subjects: list[BindParameter[str]] = [bindparam("mac"), *(bindparam(f"s{i}") for i in range(computers))]
-    return (
-        Statement(
-            select(membership.c.computer_id, membership.c.collection_id).where(membership.c.computer_id.in_(keys))
-        ),
-        Statement(RECORDS.where(pxe_record.c.subject.in_(subjects))),
+def _about(guids: int) -> Statement:
+    """All that is known of a MAC address and so many GUIDs, with the site's change number, in one go.
+
+    One row for each computer and PXE record; at least one, since the site is always there.
+    """
+    address: BindParameter[str] = bindparam("mac")
+    owner = select(mac_table.c.computer_id).where(mac_table.c.address == address)
+    by_guid = [computer.c.guid == bindparam(f"g{i}") for i in range(guids)]
+    return Statement(
+        select(
+            site.c.change,
+            computer.c.id,
+            computer.c.name,
+            computer.c.guid,
+            _MACS.scalar_subquery(),
+            _COLLECTIONS.scalar_subquery(),
+            *RECORD_COLUMNS,
+        )
+        .select_from(
+            site.outerjoin(computer, or_(*by_guid, computer.c.id == owner.scalar_subquery())).outerjoin(
+                pxe_record, or_(pxe_record.c.subject == address, pxe_record.c.subject == cast(computer.c.id, Text))
+            )
+        )
+        .where(site.c.id == 1)
     )
 
 
@@ -63,25 +88,20 @@ class SqlReader:
         return self._plan
 
     def evidence(self, mac: str, guids: Sequence[uuid.UUID]) -> Evidence:
-        """At most three indexed reads, of one snapshot; two for a client that is not known."""
-        link = self._link
-        with link.snapshot():
-            computers = find(link, guids=guids, macs=(mac,))
-            memberships, records = _about(len(computers))
-            subjects = {f"s{index}": str(each.id) for index, each in enumerate(computers)}
-            found = [to_record(row) for row in link.rows(records, mac=mac, **subjects)]
-            held = (
-                link.rows(memberships, **{f"c{index}": each.id for index, each in enumerate(computers)})
-                if computers
-                else []
-            )
-        known = [_known(each, held, found) for each in computers]
-        orders = {order for guid in guids for order in (guid, swap_guid(guid))}
-        return Evidence(
-            by_mac=next((each for each in known if mac in each.computer.macs), None),
-            by_guid=tuple(each for each in known if each.computer.guid in orders),
-            unknown_records=tuple(record for record in found if record.subject == mac),
-        )
+        """What one statement of indexed reads finds."""
+        return self.look_up(mac, guids)[1]
+
+    def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
+        """One statement; the change number that comes with it tells whether the plan is still the site's."""
+        orders = [order for guid in guids for order in both_orders(guid)]
+        about = _about(len(orders))
+        values = {f"g{index}": order for index, order in enumerate(orders)}
+        rows = self._link.rows(about, mac=mac, **values)
+        if self._plan is None or self._plan.change != rows[0][0]:
+            with self._link.snapshot():
+                rows = self._link.rows(about, mac=mac, **values)
+                self._plan = _read_plan(self._link, rows[0][0])
+        return self._plan, _evidence(rows, mac, orders)
 
     def record(self, record_id: int) -> PxeRecord | None:
         """One PXE record by its id."""
@@ -104,10 +124,36 @@ def _read_plan(link: Link, change: int) -> Plan:
     )
 
 
-def _known(computer: Computer, held: Sequence[tuple[int, int]], records: Sequence[PxeRecord]) -> Known:
-    subject = str(computer.id)
-    return Known(
-        computer,
-        frozenset(collection_id for computer_id, collection_id in held if computer_id == computer.id),
-        tuple(record for record in records if record.subject == subject),
-    )
+def _evidence(rows: Sequence[Row], mac: str, orders: Sequence[str]) -> Evidence:
+    """From the rows of `_about`."""
+    found: dict[int, tuple[Computer, str | None, list[PxeRecord]]] = {}
+    of_mac: dict[int, PxeRecord] = {}
+    for _, number, name, guid, macs, collections, *record in rows:
+        if number is not None and number not in found:
+            addresses = tuple(sorted(macs.split())) if macs else ()
+            found[number] = Computer(number, name, addresses, uuid.UUID(guid) if guid else None), collections, []
+        if record[0] is not None:
+            each = to_record(record)
+            if each.subject == mac:
+                of_mac[each.id] = each
+            else:
+                found[number][2].append(each)
+    by_mac, by_guid = None, []
+    for who, collections, records in found.values():
+        known = Known(who, _ids(collections), _latest_first(records))
+        if mac in who.macs:
+            by_mac = known
+        if who.guid is not None and str(who.guid) in orders:
+            by_guid.append(known)
+    return Evidence(by_mac, tuple(by_guid), _latest_first(of_mac.values()))
+
+
+@functools.lru_cache(maxsize=1024)
+def _ids(text: str | None) -> frozenset[int]:
+    """The numbers in `text`; most computers are in the same few collections as others."""
+    return frozenset(map(int, text.split())) if text else frozenset()
+
+
+def _latest_first(records: Iterable[PxeRecord]) -> tuple[PxeRecord, ...]:
+    """As RECORDS orders them."""
+    return tuple(sorted(records, key=lambda record: (record.changed_at, record.id), reverse=True))

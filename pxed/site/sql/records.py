@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
@@ -20,7 +21,7 @@ SIGHTINGS_KEPT = 10_000
 """Anybody on the segment can make up MAC addresses."""
 _TRIM_EVERY = 100
 
-RECORDS = select(
+RECORD_COLUMNS = (
     pxe_record.c.id,
     pxe_record.c.subject,
     pxe_record.c.advertisement_id,
@@ -30,7 +31,8 @@ RECORDS = select(
     pxe_record.c.changed_at,
     pxe_record.c.agent_boot,
     pxe_record.c.message,
-).order_by(pxe_record.c.changed_at.desc(), pxe_record.c.id.desc())
+)
+RECORDS = select(*RECORD_COLUMNS).order_by(pxe_record.c.changed_at.desc(), pxe_record.c.id.desc())
 RECORD_BY_ID = Statement(RECORDS.where(pxe_record.c.id == bindparam("key")))
 
 _RECORDS_OF = Statement(RECORDS.where(pxe_record.c.subject == bindparam("subject")))
@@ -113,8 +115,8 @@ _ALL_EVENTS = Statement(_EVENTS)
 _EVENTS_OF = Statement(_EVENTS.where(event.c.subject == bindparam("subject")))
 
 
-def to_record(row: Row) -> PxeRecord:
-    """A row of RECORDS."""
+def to_record(row: Sequence[Any]) -> PxeRecord:
+    """From RECORD_COLUMNS."""
     number, subject, advertisement_id, state, tries, offered, changed, agent_boot, message = row
     return PxeRecord(
         number,
