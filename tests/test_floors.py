@@ -19,6 +19,7 @@ FLOOR = {
         "transfers",
         "content",
         "loaders",
+        "tls",
         "interfaces",
         "ports",
     ),

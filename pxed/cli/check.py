@@ -20,7 +20,8 @@ def command(context: click.Context, deep: bool) -> None:
     """List all faults of the configuration; the exit status is 78 if there is any.
 
     With --deep also what the configuration meets here: user, key and database, boot loaders (with the Debian package
-    that has them), files of boot images against their checksums, interfaces, ports that another program holds.
+    that has them), files of boot images against their checksums, interfaces, the certificate and its expiry, ports that
+    another program holds.
     Warnings alone leave the exit status at 0.
 
     \b

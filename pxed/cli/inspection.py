@@ -9,18 +9,20 @@ from __future__ import annotations
 import pwd
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from pxed.boot.token import KEY_BYTES
 from pxed.cli.session import Session
 from pxed.cli.status import ask
 from pxed.config import Config
-from pxed.errors import NotPermitted, StoreError, StoreMissing, Unavailable
+from pxed.errors import NotFound, NotPermitted, PxedError, StoreError, StoreMissing, Unavailable
 from pxed.image.library import verify
 from pxed.interfaces import Interface, bind_udp, listen_tcp, scan, select
 from pxed.loaders import find_loaders
 from pxed.ports import boot_server_port, dhcp_port, http_port, refusal, tftp_port
 from pxed.site.model import BootImage, Cpu
+from pxed.tls.shown import examine, shown
 
 _SINCE_13 = "ipxe, from Debian 13 on"
 _PACKAGES = {
@@ -65,6 +67,7 @@ def inspect(session: Session) -> Iterator[Finding]:
     yield from _loaders(config, {variant.cpu for image in images for variant in image.variants})
     present, missing = select(config.interfaces, scan())
     yield from (Finding("fault", "interface", text) for text in missing)
+    yield from _certificate(config, present)
     if not _is_running(config):
         for interface in present:
             yield from _ports(config, interface)
@@ -120,6 +123,20 @@ def _loaders(config: Config, cpus: set[Cpu]) -> Iterator[Finding]:
         advice = "; ".join(f"{name} is in Debian's package {package}" for name, package in packages.items())
         text = f"no boot loader, none of {', '.join(names)}; {advice or f'put one into {config.public_dir}'}"
         yield Finding("fault" if wanted else "warning", f"loaders.{kind}", text)
+
+
+def _certificate(config: Config, present: list[Interface]) -> Iterator[Finding]:
+    """Of the certificate, if there is one."""
+    try:
+        one = shown(config.service.state_dir)
+    except NotFound:
+        return
+    except PxedError as error:
+        yield Finding("fault", "service.state_dir", str(error))
+        return
+    addresses = [address.ip for interface in present for address in interface.addresses]
+    for trouble in examine(one, addresses, datetime.now(UTC)):
+        yield Finding("fault" if trouble.fatal else "warning", "service.state_dir", trouble.text)
 
 
 def _is_running(config: Config) -> bool:

@@ -23,6 +23,7 @@ VERBS = (
     LazyVerb("check", "pxed.cli.check:command", "Find all faults of the configuration."),
     LazyVerb("config", "pxed.cli.config:command", "Show the settings in effect."),
     LazyVerb("status", "pxed.cli.status:command", "Show what the running service does."),
+    LazyVerb("cert", "pxed.cli.cert:command", "Make, import, show and renew the certificate."),
     LazyVerb("computer", "pxed.cli.computer:command", "Add, import, list, show and remove computers."),
     LazyVerb("collection", "pxed.cli.collection:command", "Put computers into named sets."),
     LazyVerb("bootimage", "pxed.cli.bootimage:command", "Build, add, list, show, verify and remove boot images."),

@@ -48,6 +48,14 @@ class Session:
         self._make_state_dir()
         return self.config.images_dir
 
+    @property
+    def tls_dir(self) -> Path:
+        """The directory of the certificate, for a verb that puts one into it: the state directory is there."""
+        from pxed.tls.keeping import directory_in
+
+        self._make_state_dir()
+        return directory_in(self.config.service.state_dir)
+
     @contextmanager
     def reading(self) -> Iterator[Tx]:
         """The site for reading only, as it is at one moment; StoreError if it cannot be read.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import click
 
 from pxed.cli.output import print_fields, print_json, say
 from pxed.cli.session import Session
-from pxed.errors import NotPermitted, StoreError, Unavailable
+from pxed.errors import NotFound, NotPermitted, PxedError, StoreError, Unavailable
 
 _TIMEOUT_SECONDS = 5.0
 """The service answers from memory; one that takes longer is stuck."""
@@ -36,10 +37,12 @@ def command(session: Session) -> None:
     except (Unavailable, NotPermitted) as error:
         trouble = error
     site = _site(session)
+    certificate = _certificate(session)
     if session.as_json:
-        print_json({"service": service, "site": site})
+        print_json({"service": service, "site": site, "certificate": certificate})
     else:
-        print_fields(_flat(service or {}) | {f"site {key}": value for key, value in site.items()}, as_json=False)
+        fields = {"site": site, "certificate": certificate}
+        print_fields(_flat(service or {}) | _flat(fields), as_json=False)
     if trouble is not None:
         raise trouble
 
@@ -93,6 +96,23 @@ def _site(session: Session) -> dict[str, int]:
     except StoreError as error:
         say(f"pxed: {error}")
         return {}
+
+
+def _certificate(session: Session) -> dict[str, int]:
+    """Days left to the certificate and its authority, with a message if they are few; empty if there is none."""
+    from pxed.tls.shown import days_left, expiring, shown
+
+    try:
+        one = shown(session.config.service.state_dir)
+    except NotFound:
+        return {}
+    except PxedError as error:
+        say(f"pxed: {error}")
+        return {}
+    now = datetime.now(UTC)
+    for trouble in expiring(one, now):
+        say(f"pxed: {trouble.text}")
+    return {"days_left": days_left(one.chain[0], now), "authority_days_left": days_left(one.chain[-1], now)}
 
 
 def _flat(fields: dict[str, Any], above: str = "") -> dict[str, Any]:

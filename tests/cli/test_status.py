@@ -53,7 +53,7 @@ def ok(content: object) -> bytes:
 def test_a_running_service(site: Pxed, serve: Serve) -> None:
     said = {"version": "1.0", "tftp": {"workers": 2}, "interfaces": [{"name": "eth0", "port": 67}]}
     serve(ok(said))
-    assert site("status", "--json").json == {"service": said, "site": SITE}
+    assert site("status", "--json").json == {"service": said, "site": SITE, "certificate": {}}
     lines = site("status").out.splitlines()
     assert [line.split(":")[0] for line in lines[:4]] == ["version", "tftp workers", "interfaces", "site computers"]
     assert lines[2].endswith("name eth0, port 67")
@@ -63,7 +63,7 @@ def test_no_service_is_said_and_the_site_is_shown(site: Pxed) -> None:
     outcome = site("status", code=69)
     assert "the service does not run" in outcome.err
     assert "site computers:" in outcome.out
-    assert site("status", "--json", code=69).json == {"service": None, "site": SITE}
+    assert site("status", "--json", code=69).json == {"service": None, "site": SITE, "certificate": {}}
 
 
 def test_a_socket_that_was_left_behind(site: Pxed, serve: Serve, tmp_path: Path) -> None:
@@ -91,5 +91,5 @@ def test_a_service_that_talks_nonsense(site: Pxed, serve: Serve, answer: bytes, 
 
 def test_no_service_and_no_site(pxed: Pxed) -> None:
     outcome = pxed("status", "--json", code=69)
-    assert outcome.json == {"service": None, "site": {}}
+    assert outcome.json == {"service": None, "site": {}, "certificate": {}}
     assert "there is no database" in outcome.err
