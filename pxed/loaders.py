@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pxed import boot
 from pxed.config import Config
+
+AUTOEXEC = Path(boot.__file__).with_name("autoexec.ipxe")
+"""what EFI builds of iPXE look for beside their own file; one in the public directory takes its place"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +20,7 @@ class Loaders:
     names: Mapping[str, str]
     """file name by key of `[loaders]` (`bios`, `uefi-amd64`, ...), for those that were found"""
     files: Mapping[str, Path]
-    """where those files are that are not in the public directory, by file name"""
+    """where those files are that are not in the public directory, by file name, and the script that goes with iPXE"""
     missing: Mapping[str, tuple[str, ...]]
     """the names that were looked for in vain, by key"""
 
@@ -24,7 +28,7 @@ class Loaders:
 def find_loaders(config: Config) -> Loaders:
     """Looks for the files that `[loaders]` names, in the public directory and then in `tftp.loader_dirs`."""
     names: dict[str, str] = {}
-    files: dict[str, Path] = {}
+    files = {AUTOEXEC.name: AUTOEXEC}
     missing: dict[str, tuple[str, ...]] = {}
     for key, wanted in config.loaders.items():
         for name in wanted:

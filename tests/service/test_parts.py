@@ -13,7 +13,7 @@ from pxed import statedir
 from pxed.config import Config, InterfaceConfig, Service, Tftp
 from pxed.errors import NotPermitted, PxedError, StoreError
 from pxed.interfaces import Interface, select
-from pxed.loaders import find_loaders
+from pxed.loaders import AUTOEXEC, find_loaders
 from pxed.logs import JsonFormatter, TextFormatter
 from pxed.responder.boots import Boots
 from pxed.site.memory import MemorySite
@@ -51,8 +51,12 @@ class TestLoaders:
             (tmp_path / place).write_bytes(b"x")
         found = find_loaders(config)
         assert found.names == {"bios": "undionly.kpxe", "uefi-amd64": "ipxe.efi"}
-        assert found.files == {"ipxe.efi": tmp_path / "packaged" / "ipxe.efi"}
+        assert found.files == {"ipxe.efi": tmp_path / "packaged" / "ipxe.efi", "autoexec.ipxe": AUTOEXEC}
         assert found.missing == {"uefi-arm64": ("arm.efi",)}
+
+    def test_the_script_beside_ipxe_is_there_and_does_what_ipxe_does_without(self) -> None:
+        first, *_, last = AUTOEXEC.read_text().splitlines()
+        assert (first, last) == ("#!ipxe", "autoboot")
 
 
 class TestStateDirectory:
