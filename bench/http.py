@@ -1,0 +1,187 @@
+"""Boot images over HTTP: bytes for a second of server CPU, `pxed serve` beside nginx with sendfile."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from bench.http_load import Fetched, Load
+from bench.network import INTERFACE, Network, network
+from bench.result import Result
+from pxed.boot.token import Grant, seal
+from pxed.site.model import Cpu
+
+_PXED_PORT, _NGINX_PORT = 8067, 8068
+_MB = 1_000_000
+_FOREVER = 2**32 - 1
+_PXED = (sys.executable, "-m", "pxed")
+
+
+@dataclass(frozen=True)
+class _Server:
+    port: int
+    base: str
+    """what comes before a file's name in its path"""
+    process: psutil.Process
+
+
+def run(quick: bool) -> list[Result]:
+    """All loads, pxed and nginx in turn."""
+    rounds, share = (3, 0.2) if quick else (7, 1.0)
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pxed-bench-http-")))
+        net = stack.enter_context(network())
+        # HTTP goes out through a card that cuts messages up, as those of servers do.
+        _output(["ip", "-n", net.server, "link", "set", INTERFACE, "gso_max_segs", "65535"])
+        config, image = _content(directory)
+        servers = {
+            "pxed": stack.enter_context(_pxed(net, directory, config, image)),
+            "nginx": stack.enter_context(_nginx(net, directory)),
+        }
+        whole, half = 20 * _MB, 10 * _MB
+        loads = [
+            ("500 clients at once, 20 MB each", Load("small.img", 500, int(2500 * share), size=whole), 0.9),
+            ("500 clients at once, 150 MB each", Load("large.img", 500, 500, size=150 * _MB), 0.9),
+            (
+                "500 clients at once, the second half of 20 MB by Range",
+                Load("small.img", 500, int(2500 * share), first=half, size=half, status=206),
+                0.9,
+            ),
+            (
+                "500 clients at once, 20 ranges of 1 MiB on each connection",
+                Load("large.img", 500, 10_000, each=20, first=77 * _MB, size=1 << 20, status=206),
+                None,
+            ),
+        ]
+        if quick:
+            del loads[1]
+        results = []
+        for name, load, bar in loads:
+            results += _measured(net, name, load, bar, servers, rounds)
+        return results
+
+
+def _measured(
+    net: Network, what: str, load: Load, bar: float | None, servers: dict[str, _Server], rounds: int
+) -> list[Result]:
+    work = Result("HTTP", f"{what}: octets per second of server CPU", "MB/s", "higher", bar)
+    pace = Result("HTTP", f"{what}: throughput", "MB/s", "higher")
+    slow = Result("HTTP", f"{what}: slowest request", "s", "lower")
+    for _ in range(rounds):
+        for name, server in servers.items():
+            before = _cpu_seconds(server.process)
+            fetched = _fetch(net, replace(load, port=server.port, path=server.base + load.path))
+            used = max(_cpu_seconds(server.process) - before, 0.01)
+            if fetched.complete < load.requests:
+                work.notes.append(f"{name}: {load.requests - fetched.complete} of {load.requests} requests failed")
+            work.add(name, fetched.octets / _MB / used)
+            pace.add(name, fetched.octets / _MB / fetched.seconds)
+            slow.add(name, fetched.slowest)
+    return [work, pace, slow]
+
+
+def _fetch(net: Network, load: Load) -> Fetched:
+    command = [sys.executable, "-m", "bench.http_load", json.dumps(asdict(load))]
+    return Fetched(**json.loads(_output(net.on_load(command))))
+
+
+def _cpu_seconds(server: psutil.Process) -> float:
+    """Of a server and all its children, user and system time."""
+    times = [process.cpu_times() for process in (server, *server.children(recursive=True))]
+    return sum(one.user + one.system for one in times)
+
+
+def _content(directory: Path) -> tuple[Path, int]:
+    """The configuration of a service point that has a boot image of a small and a large file, and the image's id."""
+    config, files = directory / "pxed.toml", []
+    config.write_text(
+        f'[service]\nstate_dir = "{directory / "state"}"\nrun_dir = "{directory / "run"}"\nuser = ""\n'
+        f'[[interface]]\nname = "eth0"\n[http]\nport = {_PXED_PORT}\n[log]\nlevel = "warning"\n'
+    )
+    for name, size in (("small.img", 20), ("large.img", 150)):
+        files.append(directory / name)
+        files[-1].write_bytes(hashlib.sha512(name.encode()).digest() * (_MB // 64 * size))
+    small, large = map(str, files)
+    command = [*_PXED, "bootimage", "add", "bench", "--arch", Cpu.AMD64, "--kernel", small, "--initrd", large]
+    _output([*command, "--config", str(config)])
+    (image,) = json.loads(_output([*_PXED, "bootimage", "list", "--json", "--config", str(config)]))
+    return config, int(image["id"])
+
+
+@contextmanager
+def _pxed(net: Network, directory: Path, config: Path, image: int) -> Iterator[_Server]:
+    with _serving(net, [*_PXED, "serve", "--config", str(config)], _PXED_PORT) as process:
+        key = (directory / "state" / "key").read_bytes()
+        yield _Server(_PXED_PORT, f"/b/{seal(Grant(1, 1, image, Cpu.AMD64, _FOREVER), key)}/", process)
+
+
+@contextmanager
+def _nginx(net: Network, directory: Path) -> Iterator[_Server]:
+    config = directory / "nginx.conf"
+    config.write_text(
+        "daemon off; user root; worker_processes 1; worker_rlimit_nofile 8192; "
+        f"pid {directory}/nginx.pid; error_log {directory}/nginx.log;\n"
+        "events { worker_connections 4096; }\n"
+        "http { access_log off; sendfile on; tcp_nopush on; default_type application/octet-stream;\n"
+        + "".join(
+            f"{kind}_temp_path {directory}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        + f"server {{ listen {_NGINX_PORT} backlog=512; root {directory}; }} }}\n"
+    )
+    with _serving(net, [_nginx_program(), "-c", str(config), "-e", f"{directory}/nginx.log"], _NGINX_PORT) as process:
+        yield _Server(_NGINX_PORT, "/", process)
+
+
+def _nginx_program() -> str:
+    """Debian's nginx: the installed one, or the package's file, unpacked and never installed."""
+    if found := shutil.which("nginx", path="/usr/sbin:/usr/bin"):
+        return found
+    cache = Path.home() / ".cache" / "pxed-bench" / "nginx"
+    program = cache / "usr/sbin/nginx"
+    if not program.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "-q", "download", "nginx"], cwd=cache, check=True, capture_output=True)
+        package = next(cache.glob("nginx_*.deb"))
+        subprocess.run(["dpkg-deb", "--extract", package.name, "."], cwd=cache, check=True)
+    return str(program)
+
+
+@contextmanager
+def _serving(net: Network, command: list[str], port: int) -> Iterator[psutil.Process]:
+    with subprocess.Popen(net.on_server(command), stdin=subprocess.DEVNULL) as process:
+        try:
+            _until_listening(net, port, process)
+            yield psutil.Process(process.pid)
+        finally:
+            process.terminate()
+
+
+def _until_listening(net: Network, port: int, process: subprocess.Popen[bytes]) -> None:
+    wanted = f":{port} "
+    for _ in range(200):
+        if wanted in _output(net.on_server(["ss", "-Hltn"])):
+            return
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
+        time.sleep(0.1)
+    raise RuntimeError(f"{process.args!r} does not listen on {port}")
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+if __name__ == "__main__":
+    for result in run(quick="--quick" in sys.argv):
+        print(result.name, {server: result.median(server) for server in result.samples}, result.ratio(), result.notes)
