@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import json
 import logging
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from typing import TextIO
 
 KEYS = ("mac", "guid", "iface", "arch", "stage", "computer", "advertisement", "rule")
 """The keys that a line may carry besides its text, in this order."""
@@ -23,14 +27,15 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; a traceback of our own bug follows on lines of its own."""
-        text = f"{_letters(record.name)}: {_one_line(record.getMessage())}"
-        fields = "".join(f" {key}={_quoted(value)}" for key, value in _fields(record).items())
+        text = f"{record.name.removeprefix('pxed.')}: {_one_line(record.getMessage())}"
+        fields = "".join([f" {key}={_quoted(value)}" for key, value in _fields(record).items()])
         if record.exc_info:
             fields += "\n" + self.formatException(record.exc_info)
         if not self._journal:
             moment = datetime.fromtimestamp(record.created).astimezone()
             return f"{moment:%Y-%m-%d %H:%M:%S}.{int(record.msecs):03d} {record.levelname:7} {text}{fields}"
-        return "\n".join(f"<{_priority(record.levelno)}>{line}" for line in (text + fields).splitlines())
+        prefix = f"<{_priority(record.levelno)}>"
+        return prefix + (text + fields).replace("\n", f"\n{prefix}")
 
 
 class JsonFormatter(logging.Formatter):
@@ -51,9 +56,41 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+class TurnHandler(logging.StreamHandler[TextIO]):
+    """Writes all lines of one turn of the event loop at once: a line each would cost a storm of packets a system call.
+
+    Where no loop runs, and from warnings on, a line is written at once.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps the line, and sees to it that it is written."""
+        try:
+            self._lines.append(self.format(record) + self.terminator)
+            if record.levelno >= logging.WARNING:
+                self.flush()
+            elif len(self._lines) == 1:
+                asyncio.get_running_loop().call_soon(self.flush)
+        except RuntimeError:  # no loop in this thread
+            self.flush()
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Writes what was kept."""
+        with self.lock or nullcontext():
+            lines, self._lines = self._lines, []
+            if lines:
+                self.stream.write("".join(lines))
+                super().flush()
+
+
 def configure(level: str, log_format: str, environment: Mapping[str, str]) -> None:
     """Sends all logs to standard error in `log_format` (text, json) from `level` on; may be called again."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = TurnHandler(sys.stderr)
     if log_format == "json":
         handler.setFormatter(JsonFormatter())
     else:
@@ -65,8 +102,8 @@ def configure(level: str, log_format: str, environment: Mapping[str, str]) -> No
 
 
 def _fields(record: logging.LogRecord) -> dict[str, str]:
-    values = ((key, getattr(record, key, None)) for key in KEYS)
-    return {key: str(value) for key, value in values if value is not None and value != ""}
+    told = record.__dict__
+    return {key: str(told[key]) for key in KEYS if told.get(key, "") not in {None, ""}}
 
 
 def _quoted(value: str) -> str:
@@ -79,9 +116,6 @@ def _one_line(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
-def _letters(name: str) -> str:
-    return name.removeprefix("pxed.")
-
-
+@functools.cache
 def _priority(level: int) -> int:
     return next((priority for threshold, priority in _PRIORITIES if level >= threshold), 7)

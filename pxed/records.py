@@ -20,7 +20,7 @@ from pxed.config import Config
 from pxed.policy import record as machine
 from pxed.policy.facts import Stage
 from pxed.site.model import Advertisement, EventKind, Kind, PxeRecord, RecordState, Sighting
-from pxed.site.store import Jobs, Tx
+from pxed.site.store import Jobs, Line, Tx
 
 log = logging.getLogger("pxed.record")
 
@@ -54,7 +54,7 @@ class Records:
 
     def note_verdict(self, subject: str, text: str, now: datetime) -> None:
         """A line of history."""
-        self._writer.submit_droppable(lambda tx: tx.add_event(now, EventKind.VERDICT, subject, text))
+        self._writer.submit_droppable(Line(now, EventKind.VERDICT, subject, text))
 
     def note_transfer(self, grant: Grant, text: str) -> None:
         """A line of history about a file that was fetched with a grant."""

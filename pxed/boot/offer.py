@@ -5,9 +5,11 @@ A shape is data with its reason. The first that fits client, firmware and verdic
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from pxed.errors import WireError
 from pxed.policy.facts import Client, Facts
@@ -50,18 +52,26 @@ class Shape:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What of ours stands in a reply."""
 
     server: IPv4Address
     """our address that the client can reach"""
+    http_port: int
     loader: str
     """file name of the boot loader for this client's architecture; empty if there is none"""
-    loader_url: str
-    """the same as a URL"""
-    script_url: str
-    """URL of this computer's boot script"""
+    ticket: Callable[[], str]
+    """seals this computer's ticket, if the reply needs it"""
+
+    @property
+    def loader_url(self) -> str:
+        """The boot loader as a URL."""
+        return f"http://{self.server}:{self.http_port}/{self.loader}"
+
+    @property
+    def script_url(self) -> str:
+        """URL of this computer's boot script."""
+        return f"http://{self.server}:{self.http_port}/boot/{self.ticket()}/boot.ipxe"
 
 
 _LOCAL_BOOT = 0

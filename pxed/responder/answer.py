@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import IPv4Address
 
 from pxed.boot.offer import Terms, loader_key, needs_loader, reply, shape_for
@@ -96,11 +97,12 @@ class Responder:
                 extra={"mac": facts.mac, "iface": facts.interface, "arch": facts.architecture.name},
             )
             return None
-        packet = reply(request, shape, self._terms(facts, place, loader), at_4011=place.port == BOOT_SERVER)
+        terms = Terms(place.address, self.config.http.port, loader, partial(self._ticket, facts))
+        packet = reply(request, shape, terms, at_4011=place.port == BOOT_SERVER)
         self.counters[f"answered: {shape.name}"] += 1
         return Answer(packet.encode(request.largest_reply), _destination(request, peer, place))
 
-    def _terms(self, facts: Facts, place: Place, loader: str) -> Terms:
+    def _ticket(self, facts: Facts) -> str:
         ticket = Ticket(
             mac=bytes.fromhex(facts.mac.replace(":", "")),
             guid=facts.guid,
@@ -108,13 +110,7 @@ class Responder:
             https=facts.https,
             expires=int(self._unix_time() + BOOT_WINDOW.total_seconds()),
         )
-        base = f"http://{place.address}:{self.config.http.port}"
-        return Terms(
-            server=place.address,
-            loader=loader,
-            loader_url=f"{base}/{loader}",
-            script_url=f"{base}/boot/{seal(ticket, self._key)}/boot.ipxe",
-        )
+        return seal(ticket, self._key)
 
     @staticmethod
     def _unfit(request: Packet, place: Place) -> str:

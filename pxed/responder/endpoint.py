@@ -19,6 +19,10 @@ log = logging.getLogger("pxed.responder")
 Address = tuple[str, int]
 Received = tuple[bytes, Address]
 
+_DRAIN = 32
+"""Datagrams answered in one turn of the loop: asyncio brings one a turn, which holds no storm, and HTTP must have its
+turn within milliseconds."""
+_LARGEST = 65535
 _MAX_DELAYED = 1024
 """Answers that wait for the configured delay at one time on one endpoint; more are left to the client's retry."""
 
@@ -72,10 +76,22 @@ class Endpoint:
                 except OSError:
                     continue  # an ICMP error for an earlier answer: the client's trouble
                 self._handle(data, peer)
+                self._drain()
         except asyncio_dgram.TransportClosed:
             return
         finally:
             stream.close()
+
+    def _drain(self) -> None:
+        """What else waits in the socket by now."""
+        for _ in range(_DRAIN):
+            try:
+                data, peer = self._socket.recvfrom(_LARGEST)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # as above
+            self._handle(data, peer)
 
     def _handle(self, data: bytes, peer: Address) -> None:
         try:

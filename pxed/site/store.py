@@ -11,6 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -215,6 +216,20 @@ class Tx(Protocol):
     def events(self, subject: str | None, limit: int) -> Sequence[Event]:
         """The last `limit` of a subject, or of all, oldest first."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of history as a job; a writer writes many of them with one statement."""
+
+    at: datetime
+    kind: EventKind
+    subject: str
+    text: str
+
+    def __call__(self, tx: Tx) -> None:
+        """Writes it alone."""
+        tx.add_event(self.at, self.kind, self.subject, self.text)
 
 
 class Jobs(Protocol):

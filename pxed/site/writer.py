@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from pxed.errors import StoreError
 from pxed.site.sql.link import Link
 from pxed.site.sql.transaction import SqlTx
-from pxed.site.store import Tx
+from pxed.site.store import Line, Tx
 
 T = TypeVar("T")
 _Job = tuple[Callable[[Tx], Any], Future[Any]]
@@ -31,6 +33,10 @@ QUEUE = 10_000
 """Jobs of each class that may wait. A storm of packets, or a disk that stays full, must not fill the memory."""
 RETRY_SECONDS = 1.0
 """How long a database in trouble is left alone when only history is waiting."""
+HISTORY_SECONDS = 0.25
+"""Droppable jobs are written no more often: in a storm of packets the processor belongs to the answers."""
+HISTORY_BATCH = 250
+"""Droppable jobs written at one time, besides lines of history: sightings made up by a stranger cost no more."""
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +66,11 @@ class Writer:
         self._queue = queue
         self._link: Link | None = None
         self._submitted: deque[_Job] = deque()
-        self._droppable: deque[_Droppable] = deque()
+        self._droppable: deque[_Droppable] = deque(maxlen=queue)
+        self._lines: deque[Line] = deque(maxlen=queue)
+        self._next_history = float("-inf")
         self._changed = threading.Condition()
+        self._idle = False
         self._closing = False
         self._failing = False
         self.dropped = 0
@@ -83,11 +92,16 @@ class Writer:
         return future
 
     def submit_droppable(self, job: _Droppable) -> None:
-        """Runs `job` in a transaction when it can be; never waits, never fails. From any thread."""
-        with self._changed:
-            self._droppable.append(job)
-            self._drop_oldest()
-            self._changed.notify()
+        """Runs `job` in a transaction when it can be; never waits, never fails. From any thread.
+
+        A storm of packets comes through here: no lock is taken unless the thread sleeps.
+        """
+        queue: deque[Any] = self._lines if isinstance(job, Line) else self._droppable
+        self.dropped += len(queue) == self._queue
+        queue.append(job)
+        if self._idle:
+            with self._changed:
+                self._changed.notify()
 
     def close(self) -> None:
         """Writes what is waiting, once, and ends the thread. Droppable jobs that cannot be written are lost."""
@@ -112,25 +126,42 @@ class Writer:
         self._disconnect()
 
     def _next_batch(self) -> tuple[list[_Job], list[_Droppable]] | None:
-        """What waits, as soon as something does; None at the end."""
+        """What waits, as soon as something does and it is time for it; None at the end."""
         with self._changed:
             if self._failing:
                 self._changed.wait_for(lambda: self._submitted or self._closing, RETRY_SECONDS)
-            self._changed.wait_for(lambda: self._submitted or self._droppable or self._closing)
+            while not self._submitted and not self._closing and (seconds := self._history_due()) > 0:
+                self._changed.wait(seconds if seconds < float("inf") else None)
+            self._idle = False
             submitted = [self._submitted.popleft() for _ in range(min(BATCH, len(self._submitted)))]
             # in trouble (the last free block of a disk), what somebody waits for goes alone
-            room = 0 if self._failing and submitted else BATCH - len(submitted)
-            droppable = [self._droppable.popleft() for _ in range(min(room, len(self._droppable)))]
+            alone = submitted and (self._failing or (self._history_due() > 0 and not self._closing))
+            droppable = [] if alone else self._next_history_batch()
         if not submitted and not droppable:
             return None
         # a future that its owner cancelled while it waited is not wanted any more
         return [(job, future) for job, future in submitted if future.set_running_or_notify_cancel()], droppable
+
+    def _history_due(self) -> float:
+        """Seconds until droppable jobs are to be written, not more than 0 if now; infinite if there are none."""
+        # said before it is looked: who submits either is seen here or sees that somebody sleeps
+        self._idle = True
+        if not self._droppable and not self._lines:
+            return float("inf")
+        self._idle = False
+        return self._next_history - time.monotonic()
+
+    def _next_history_batch(self) -> list[_Droppable]:
+        self._next_history = time.monotonic() + HISTORY_SECONDS
+        jobs: list[_Droppable] = [self._droppable.popleft() for _ in range(min(HISTORY_BATCH, len(self._droppable)))]
+        return jobs + [self._lines.popleft() for _ in range(len(self._lines))]
 
     def _write(self, submitted: list[_Job], droppable: list[_Droppable]) -> list[tuple[Callable[[Any], None], Any]]:
         """One transaction for all; what to tell each future once it is committed."""
         if self._link is None:
             self._link = self._opener()
         outcomes: list[tuple[Callable[[Any], None], Any]] = []
+        lines = [job for job in droppable if isinstance(job, Line)]
         with self._link.transaction():
             for job, future in submitted:
                 try:
@@ -141,7 +172,8 @@ class Writer:
                     outcomes.append((future.set_exception, error))
                 else:
                     outcomes.append((future.set_result, result))
-            for unawaited in droppable:
+            together: Callable[[SqlTx], object] = partial(SqlTx.add_lines, lines=lines)
+            for unawaited in (*(job for job in droppable if not isinstance(job, Line)), together):
                 try:
                     self._run(self._link, unawaited)
                 except StoreError:
@@ -150,7 +182,7 @@ class Writer:
                     log.exception("a line of history could not be made")
         return outcomes
 
-    def _run(self, link: Link, job: Callable[[Tx], T]) -> T:
+    def _run(self, link: Link, job: Callable[[SqlTx], T]) -> T:
         with link.savepoint():
             return job(SqlTx(link, self._user, self._clock()))
 
@@ -164,8 +196,8 @@ class Writer:
         with self._changed:
             self._failing = True
             if isinstance(error, StoreError) and not self._closing:
-                self._droppable.extendleft(reversed(droppable))
-                self._drop_oldest()
+                self._put_back(self._lines, [job for job in droppable if isinstance(job, Line)])
+                self._put_back(self._droppable, [job for job in droppable if not isinstance(job, Line)])
             else:
                 self.dropped += len(droppable)
 
@@ -174,10 +206,11 @@ class Writer:
             self._failing = False
             log.warning("the database can be written again; %d lines of history were lost so far", self.dropped)
 
-    def _drop_oldest(self) -> None:
-        while len(self._droppable) > self._queue:
-            self._droppable.popleft()
-            self.dropped += 1
+    def _put_back(self, queue: deque[Any], jobs: Sequence[_Droppable]) -> None:
+        """Before those that came later; the oldest are dropped if there is no room."""
+        room = max(0, self._queue - len(queue))
+        self.dropped += max(0, len(jobs) - room)
+        queue.extendleft(reversed(jobs[-room:] if room else []))
 
     def _disconnect(self) -> None:
         if self._link is not None:

@@ -13,9 +13,7 @@ from pxed.wire.pxe import DiscoveryControl, VendorOptions
 
 TRAIL = (Finding("x", "y"),)
 BOOT, ABORT, IGNORE = Boot(TRAIL, None), Abort(TRAIL, None), Ignore(TRAIL, None)
-TERMS = Terms(
-    IPv4Address("192.0.2.1"), "snponly.efi", "http://192.0.2.1:8067/snponly.efi", "http://192.0.2.1:8067/boot/t.ipxe"
-)
+TERMS = Terms(IPv4Address("192.0.2.1"), 8067, "snponly.efi", lambda: "t")
 DISCOVER = {
     Option.DHCP_MESSAGE_TYPE: b"\x01",
     Option.CLIENT_MACHINE_IDENTIFIER: b"\0" + bytes(range(16)),
@@ -123,13 +121,13 @@ def test_nothing_to_do_is_a_menu_that_chooses_local_boot_at_once() -> None:
 def test_ipxe_gets_its_script_with_priority() -> None:
     packet = shaped(Client.IPXE, 0, BOOT)
     assert packet.options[Option.ETHERBOOT] == b"\x01\x01\x01\xff"
-    assert packet.file.decode() == TERMS.script_url
+    assert packet.file.decode() == "http://192.0.2.1:8067/boot/t/boot.ipxe"
 
 
 def test_http_boot_gets_a_url_and_its_own_class() -> None:
     packet = shaped(Client.HTTP, 16, BOOT)
     assert packet.options[Option.VENDOR_CLASS_IDENTIFIER] == b"HTTPClient"
-    assert packet.options[Option.BOOTFILE_NAME].rstrip(b"\0").decode() == TERMS.loader_url
+    assert packet.options[Option.BOOTFILE_NAME].rstrip(b"\0").decode() == "http://192.0.2.1:8067/snponly.efi"
 
 
 def test_a_reply_from_4011_is_an_ack_that_keeps_the_address() -> None:
@@ -163,12 +161,12 @@ def test_the_boot_item_of_a_discover_comes_back_and_garbage_in_option_43_does_no
 
 
 def test_a_name_too_long_for_the_header_is_in_option_67_alone() -> None:
-    url = "http://192.0.2.1:8067/boot/" + "t" * 120
+    ticket = "t" * 120
     shape = shape_for(facts(Client.IPXE, 0), BOOT)
     assert shape is not None
-    packet = reply(request(), shape, Terms(TERMS.server, "", "", url), at_4011=False)
+    packet = reply(request(), shape, TERMS._replace(ticket=lambda: ticket), at_4011=False)
     assert packet.file == b""
-    assert packet.options[Option.BOOTFILE_NAME] == url.encode() + b"\0"
+    assert packet.options[Option.BOOTFILE_NAME] == f"http://192.0.2.1:8067/boot/{ticket}/boot.ipxe\0".encode()
 
 
 def test_loader_keys() -> None:

@@ -20,6 +20,7 @@ STATEMENTS = {
     **{f"adopt {number}": statement for number, statement in enumerate(computers._adopt(2))},
     **{f"end sightings {macs}": computers._end_sightings(macs) for macs in range(3)},
     **{f"traces {macs}": computers._has_traces(macs) for macs in range(3)},
+    "events": edits._add_events(2),
     **{f"about {guids}": reader._about(guids) for guids in range(3)},
 }
 

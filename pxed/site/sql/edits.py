@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, bindparam, delete, func, insert, select, update
 
 from pxed.site.model import EventKind
 from pxed.site.sql.instants import to_micros
 from pxed.site.sql.link import Link, Statement
+from pxed.site.store import Line
 from pxed.site.tables import event, site
 
 EVENTS_KEPT = 1_000_000
@@ -18,9 +20,21 @@ _TRIM_EVERY = 1_000
 
 _RAISE = Statement(update(site).values(change=site.c.change + 1))
 _ADD_EVENT = Statement(insert(event).returning(event.c.id), "at", "kind", "subject", "text", "user")
-_ADD_EVENTS = Statement(insert(event).inline(), "at", "kind", "subject", "text", "user")
 _LAST_EVENT = Statement(select(func.max(event.c.id)))
 _TRIM_EVENTS = Statement(delete(event).where(event.c.id <= bindparam("last")))
+
+LINES = 100
+"""lines of history in one statement"""
+
+
+@functools.cache
+def _add_events(lines: int) -> Statement:
+    """So many lines at once: the driver gives other threads way once for each statement, and takes its time for it."""
+    keys = ("at", "kind", "subject", "text")
+    rows: list[dict[str, BindParameter[object]]] = [
+        {**{key: bindparam(f"{key}{i}") for key in keys}, "user": bindparam("user")} for i in range(lines)
+    ]
+    return Statement(insert(event).inline().values(rows))
 
 
 class Edits:
@@ -39,8 +53,25 @@ class Edits:
     def _edited_many(self, texts: Iterable[tuple[str, str]]) -> None:
         """Many edits of one kind, each as (subject, text)."""
         self._raise_change()
-        same = {"at": to_micros(self._now), "kind": EventKind.EDIT.value, "user": self._user}
-        self._link.run_many(_ADD_EVENTS, ({**same, "subject": subject, "text": text} for subject, text in texts))
+        self.add_lines([Line(self._now, EventKind.EDIT, subject, text) for subject, text in texts])
+
+    def add_lines(self, lines: Sequence[Line]) -> None:
+        """Lines of history, few statements for many; the oldest go as in `add_event`."""
+        if not lines:
+            return
+        for start in range(0, len(lines), LINES):
+            chunk = lines[start : start + LINES]
+            values = {
+                f"{key}{index}": value
+                for index, line in enumerate(chunk)
+                for key, value in (
+                    ("at", to_micros(line.at)),
+                    ("kind", line.kind.value),
+                    ("subject", line.subject),
+                    ("text", line.text),
+                )
+            }
+            self._link.run(_add_events(len(chunk)), user=self._user, **values)
         last = self._link.rows(_LAST_EVENT)[0][0]
         self._link.run(_TRIM_EVENTS, last=last - EVENTS_KEPT)
 

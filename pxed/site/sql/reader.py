@@ -56,7 +56,7 @@ def _about(guids: int) -> Statement:
                 pxe_record, or_(pxe_record.c.subject == address, pxe_record.c.subject == cast(computer.c.id, Text))
             )
         )
-        .where(site.c.id == 1)
+        .where(site.c.id == literal_column("1"))
     )
 
 
