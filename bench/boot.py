@@ -1,0 +1,194 @@
+"""Power-on to boot script, and to the disk when there is nothing to do: the same machine, loader files and DHCP server,
+with `pxed serve`, with dnsmasq as PXE proxy as its manual has it, and with no PXE server at all.
+
+The machine is emulated: seconds of firmware are longer than on hardware, rounds and time-outs are as long.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+from bench.result import Result
+from bench.timeline_svg import Row, draw
+from pxed.lab import disk
+from pxed.lab.loaders import find_loaders
+from pxed.lab.machine import Firmware, Hardware, switched_on
+from pxed.lab.network import INTERFACE, POINT_ADDRESS, Network, dhcp_server, inside, network
+from pxed.lab.opening import run as run_lab
+from pxed.lab.point import ServicePoint, configure, serving
+from pxed.lab.process import running
+from pxed.lab.registry import registered
+from pxed.lab.transcript import Transcript
+from pxed.lab.wording import event_of
+
+CACHE = Path.home() / ".cache" / "pxed"
+_LONGEST = 150.0
+"""seconds after which a boot is given up"""
+_OWN_SYSTEM = "what was on it before"
+_SCRIPT = r"^pxed: "
+"""the first line that a boot script prints, whoever serves it"""
+_DISK = re.escape(disk.MARK)
+_STATIC_PORT = 8080
+_URL = f"http://{POINT_ADDRESS}:{_STATIC_PORT}/boot.ipxe"
+_BOOT = (f"--dhcp-boot=tag:ipxe,{_URL}",)
+"""what dnsmasq's manual has for servers that are no proxies, and what makes a proxy of it name the script at once"""
+_BARS = {Firmware.BIOS: 0.5, Firmware.UEFI: 0.75}
+
+
+class Task(StrEnum):
+    """What the service point has for the machine."""
+
+    SCRIPT = "script"
+    NOTHING = "nothing to do"
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """One boot."""
+
+    firmware: Firmware
+    server: str
+    task: Task
+    events: tuple[tuple[float, str], ...]
+    """seconds since power-on, what happened; the last one is the end that was waited for"""
+
+
+def run(quick: bool, picture: Path | None = None) -> list[Result]:
+    """Times to the first script line and to the disk, timelines in the notes; draws them as an SVG into `picture`."""
+    timelines = measure(1 if quick else 3)
+    if picture is not None:
+        picture.write_text(drawn(timelines))
+    return results_of(timelines)
+
+
+def drawn(timelines: list[Timeline]) -> str:
+    """The latest boot of each kind as an SVG."""
+    latest = {(one.firmware.upper(), one.task, one.server): one for one in timelines}
+    return draw([Row(f"{name}: {task}", server, one.events) for (name, task, server), one in latest.items()])
+
+
+def results_of(timelines: list[Timeline]) -> list[Result]:
+    """Medians against dnsmasq, and against no server."""
+    results = []
+    for firmware in Firmware:
+        title = firmware.upper()
+        script = Result(
+            "Boot", f"{title}: power-on to the first line of the boot script", "s", "lower", _BARS[firmware]
+        )
+        nothing = Result("Boot", f"{title}: power-on to the disk, with nothing to do", "s", "lower", 1.0)
+        for timeline in timelines:
+            if timeline.firmware is firmware:
+                result = script if timeline.task is Task.SCRIPT else nothing
+                result.add(timeline.server, timeline.events[-1][0])
+                result.notes.append(_told(timeline))
+        results += [script, nothing]
+    return results
+
+
+def measure(rounds: int) -> list[Timeline]:
+    """Every kind of boot, in turn, `rounds` times."""
+    return run_lab(_measure(rounds))
+
+
+async def _measure(rounds: int) -> list[Timeline]:
+    loaders = find_loaders(CACHE)
+    with registered("bench") as (lab, directory), network(lab) as net:
+        async with AsyncExitStack() as stack:
+            say = _log(directory, "dhcp")
+            await stack.enter_async_context(dhcp_server(net, directory, say))
+            point = configure(directory, loaders.directory, _log(directory, "pxed"))
+            await _advertise(point, directory)
+            servers: dict[str, tuple[Callable[[], AbstractAsyncContextManager[None]], tuple[Task, ...]]] = {
+                "pxed": (partial(serving, point, net), tuple(Task)),
+                "dnsmasq, menu": (partial(_dnsmasq, net, directory, loaders.directory, ()), (Task.SCRIPT,)),
+                "dnsmasq, told of iPXE": (partial(_dnsmasq, net, directory, loaders.directory, _BOOT), (Task.SCRIPT,)),
+                "no PXE server": (_nobody, (Task.NOTHING,)),
+            }
+            timelines = []
+            for number in range(rounds):
+                for name, (serve, tasks) in servers.items():
+                    async with serve():
+                        for firmware in Firmware:
+                            timelines += [await _boot(net, directory, firmware, name, task, number) for task in tasks]
+            return timelines
+
+
+async def _boot(net: Network, directory: Path, firmware: Firmware, server: str, task: Task, number: int) -> Timeline:
+    name = re.sub(r"\W+", "-", f"{firmware} {server} {task} {number}")
+    path = directory / f"{name}.disk"
+    disk.make(path, _OWN_SYSTEM)
+    hardware = Hardware(name, firmware, _mac(firmware, task), uuid.UUID(int=0), path)
+    async with switched_on(hardware, net, directory) as machine:
+        end = await machine.serial.wait_for(_SCRIPT if task is Task.SCRIPT else _DISK, _LONGEST)
+        events = [(line.at, text) for line in machine.serial.lines if (text := event_of(line.text))]
+    path.unlink()
+    return Timeline(firmware, server, task, (*(event for event in events if event[0] < end.at), (end.at, end.text)))
+
+
+async def _advertise(point: ServicePoint, directory: Path) -> None:
+    """Machines with an optional advertisement and machines without: its script prints a line before anything else."""
+    kernel, sequence, computers = directory / "kernel", directory / "sequence.json", directory / "computers.csv"
+    kernel.write_bytes(bytes(1000))
+    sequence.write_text('{"steps": [{"kind": "command", "name": "nothing", "run": "true"}]}')
+    await point.pxed("bootimage", "add", "bench", "--arch", "amd64", "--kernel", str(kernel))
+    await point.pxed("sequence", "add", "bench", str(sequence), "--boot-image", "bench")
+    for task in Task:
+        await point.pxed("collection", "add", task)
+        rows = "".join(f"{firmware} {task},,{_mac(firmware, task)}\n" for firmware in Firmware)
+        computers.write_text("name,guid,mac\n" + rows)
+        await point.pxed("computer", "import", str(computers), "--header", "--collection", task)
+    await point.pxed("advertise", "bench", "--to", Task.SCRIPT, "--optional", "--name", "bench")
+
+
+@asynccontextmanager
+async def _dnsmasq(net: Network, directory: Path, loaders: Path, more: Sequence[str]) -> AsyncIterator[None]:
+    """dnsmasq beside the DHCP server, with one thing to boot, and a server of static files for the script."""
+    static = directory / "static"
+    static.mkdir(exist_ok=True)
+    (static / "boot.ipxe").write_text("#!ipxe\necho pxed: this is the script\nsleep 60\n")
+    arguments = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--log-dhcp"]
+    arguments += ["--user=root", "--port=0", "--bind-interfaces", f"--interface={INTERFACE}", "--pid-file="]
+    arguments += ["--dhcp-range=10.77.0.0,proxy", "--enable-tftp", f"--tftp-root={loaders}"]
+    arguments += ["--dhcp-match=set:ipxe,175"]
+    for system, file in (("x86PC", "undionly.kpxe"), ("X86-64_EFI", "snponly.efi"), ("BC_EFI", "snponly.efi")):
+        arguments += [f"--pxe-service=tag:!ipxe,{system},boot,{file}", f"--pxe-service=tag:ipxe,{system},boot,{_URL}"]
+    arguments += more
+    files = [sys.executable, "-m", "http.server", "--bind", POINT_ADDRESS, "--directory", str(static)]
+    log, web = _log(directory, "dnsmasq"), _log(directory, "static")
+    static_server = inside(net.point, [*files, str(_STATIC_PORT)])
+    async with running(log, inside(net.point, arguments)), running(web, static_server):
+        await log.wait_for("sockets bound|started", 20)
+        yield
+
+
+@asynccontextmanager
+async def _nobody() -> AsyncIterator[None]:
+    yield
+
+
+def _mac(firmware: Firmware, task: Task) -> str:
+    return f"52:54:00:70:78:{list(Firmware).index(firmware)}{list(Task).index(task)}"
+
+
+def _log(directory: Path, name: str) -> Transcript:
+    return Transcript(name, time.monotonic, file=(directory / f"{name}.log").open("a"))
+
+
+def _told(timeline: Timeline) -> str:
+    steps = "; ".join(f"{at:.1f} s {text}" for at, text in timeline.events)
+    return f"{timeline.server}, {timeline.task}: {steps}"
+
+
+if __name__ == "__main__":
+    for result in run("--quick" in sys.argv, Path(sys.argv[-1]) if sys.argv[-1].endswith(".svg") else None):
+        print(result.name, {server: result.median(server) for server in result.samples}, result.ratio(), result.met())
+        print(*result.notes, sep="\n")
