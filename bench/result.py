@@ -37,6 +37,11 @@ class Result:
         """One round's figure of `server`."""
         self.samples.setdefault(server, []).append(figure)
 
+    def note(self, sentence: str) -> None:
+        """A sentence for the reader, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
     def median(self, server: str) -> float:
         """Over the rounds; KeyError for a server that was not measured."""
         return median(self.samples[server])

@@ -1,0 +1,84 @@
+"""Two network namespaces with one cable between them: a server on one processor, the load on another.
+
+The server's end hands one frame after the other to the cable, as a network card does that cannot cut messages up
+(gso_max_segs): a batch of blocks is never one packet on the wire. Every address of CLIENTS is one of the load's.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+INTERFACE = "eth0"
+SERVER = "10.97.0.1"
+LOAD = "10.97.0.2"
+CLIENTS = "10.98.0.0/16"
+SERVER_CPU, LOAD_CPU = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The names of the two namespaces."""
+
+    server: str
+    load: str
+
+    def on_server(self, arguments: Sequence[str], *, cpus: str = str(SERVER_CPU)) -> list[str]:
+        """The command line that runs `arguments` beside the server, on `cpus`, a list as taskset(1) takes it."""
+        return ["ip", "netns", "exec", self.server, "taskset", "--cpu-list", cpus, *arguments]
+
+    def on_load(self, arguments: Sequence[str], *, cpus: str = str(LOAD_CPU)) -> list[str]:
+        """The same on the other end."""
+        return ["ip", "netns", "exec", self.load, "taskset", "--cpu-list", cpus, *arguments]
+
+    def lose(self, percent: int) -> None:
+        """From now on so many of a hundred UDP datagrams of either direction are lost; 0 for none."""
+        rules = "flush ruleset\n"
+        if percent:
+            drop = f"meta l4proto udp numgen random mod 100 < {percent} counter drop"
+            rules += f"""\
+table ip loss {{
+    chain in {{
+        type filter hook input priority 0
+        {drop}
+    }}
+    chain out {{
+        type filter hook output priority 0
+        {drop}
+    }}
+}}
+"""
+        run(["ip", "netns", "exec", self.load, "nft", "-f", "-"], given=rules)
+
+
+@contextmanager
+def network() -> Iterator[Network]:
+    """The namespaces, for as long as the block lasts; processes in them are to be ended before."""
+    names = f"pxbench-{os.getpid()}-server", f"pxbench-{os.getpid()}-load"
+    server, load = names
+    try:
+        for name in names:
+            run(["ip", "netns", "add", name])
+            run(["ip", "-n", name, "link", "set", "lo", "up"])
+        cable = ["link", "add", INTERFACE, "netns", server, "type", "veth", "peer", "name", INTERFACE, "netns", load]
+        run(["ip", *cable])
+        for name, address in ((server, SERVER), (load, LOAD)):
+            run(["ip", "-n", name, "address", "add", f"{address}/24", "dev", INTERFACE])
+            run(["ip", "-n", name, "link", "set", INTERFACE, "up", "gso_max_segs", "1"])
+        run(["ip", "-n", server, "route", "add", CLIENTS, "via", LOAD])
+        run(["ip", "-n", load, "route", "add", "local", CLIENTS, "dev", "lo"])
+        yield Network(server, load)
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
+
+
+def run(arguments: Sequence[str], *, given: str = "") -> str:
+    """Runs a program to its end, with `given` as its input; its output, or RuntimeError with its words."""
+    done = subprocess.run(arguments, input=given, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout

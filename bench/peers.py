@@ -1,0 +1,146 @@
+"""The TFTP servers that are compared: pxed itself, and its peers from Debian and PyPI."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.network import INTERFACE, run
+from bench.packages import Package, unpack
+from bench.result import SUBJECT
+from pxed import __version__
+
+_NEWER_SUITES = ("sid", "forky", "trixie")
+"""Debian's releases after this one, the newest first"""
+_FROM_PYPI = ("fbtftp", "py3tftp", "tftpy")
+_PROGRAMS = Path(__file__).parent / "pypi"
+
+Command = Callable[[Path], list[str]]
+"""from the directory that is served to the command line"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A TFTP server: `command` stays in the foreground and serves a directory on port 69."""
+
+    name: str
+    """with its version"""
+    command: Command
+    fast: bool = True
+    """worth its time in a quick run and with a thousand clients"""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """All servers that could be had, and for those that could not, why."""
+
+    peers: list[Server]
+    notes: list[str]
+
+
+def pxed(directory: Path, *, workers: int = 1) -> Server:
+    """The service point with a real configuration; its files lie in the directory that is served."""
+
+    def command(root: Path) -> list[str]:
+        config = directory / "pxed.toml"
+        config.write_text(
+            f"""\
+[service]
+state_dir = "{directory / "state"}"
+run_dir = "{directory / "run"}"
+
+[[interface]]
+name = "{INTERFACE}"
+
+[tftp]
+public_dir = "{root}"
+workers = {workers}
+"""
+        )
+        return [sys.executable, "-m", "pxed", "serve", "--config", str(config)]
+
+    return Server(SUBJECT if workers == 1 else f"{SUBJECT}, {workers} workers", command)
+
+
+def find_peers(cache: Path) -> Field:
+    """Looks for every peer, and downloads what is missing into `cache`."""
+    field = Field([], [])
+    ways: tuple[tuple[str, Callable[[], Server]], ...] = (
+        ("dnsmasq of this release", lambda: _dnsmasq(unpack("dnsmasq-base", cache))),
+        ("the newest dnsmasq", lambda: _newest_dnsmasq(cache)),
+        ("atftpd", lambda: _atftpd(unpack("atftpd", cache))),
+        ("tftpd-hpa", lambda: _tftpd_hpa(unpack("tftpd-hpa", cache))),
+    )
+    for name, find in ways:
+        try:
+            field.peers.append(find())
+        except (RuntimeError, OSError) as error:
+            field.notes.append(f"{name} is missing: {str(error).splitlines()[0]}")
+    try:
+        field.peers.extend(_from_pypi(cache / "venv"))
+    except RuntimeError as error:
+        field.notes.append(f"the servers of PyPI are missing: {str(error).splitlines()[0]}")
+    return field
+
+
+def versions(field: Field) -> str:
+    """One line that names them all."""
+    return ", ".join([f"{SUBJECT} {__version__}", *(peer.name for peer in field.peers)])
+
+
+def _newest_dnsmasq(cache: Path) -> Server:
+    reason = "no newer release"
+    for suite in _NEWER_SUITES:
+        try:
+            package = unpack("dnsmasq-base", cache, suite=suite)
+            run([*package.command("usr/sbin/dnsmasq"), "--version"])
+            return _dnsmasq(package)
+        except RuntimeError as error:
+            reason = str(error)
+    raise RuntimeError(reason)
+
+
+def _dnsmasq(package: Package) -> Server:
+    def command(root: Path) -> list[str]:
+        options = ["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--pid-file="]
+        listen = [f"--interface={INTERFACE}", "--bind-interfaces", "--enable-tftp", f"--tftp-root={root}"]
+        return [*package.command("usr/sbin/dnsmasq"), *options, *listen, "--tftp-max=2000"]
+
+    return Server(f"dnsmasq {package.version}", command)
+
+
+def _atftpd(package: Package) -> Server:
+    def command(root: Path) -> list[str]:
+        options = ["--daemon", "--no-fork", "--user", "root", "--group", "root", "--maxthread", "2000"]
+        return [*package.command("usr/sbin/atftpd"), *options, str(root)]
+
+    return Server(f"atftpd {package.version}", command)
+
+
+def _tftpd_hpa(package: Package) -> Server:
+    def command(root: Path) -> list[str]:
+        options = ["--foreground", "--user", "root", "--address", ":69", "--secure"]
+        return [*package.command("usr/sbin/in.tftpd"), *options, str(root)]
+
+    return Server(f"tftpd-hpa {package.version.partition('+')[0]}", command)
+
+
+def _from_pypi(venv: Path) -> list[Server]:
+    python = str(venv / "bin" / "python")
+    if not Path(python).exists():
+        run([sys.executable, "-m", "venv", str(venv)])
+    pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    if subprocess.run([*pip, "show", *_FROM_PYPI], capture_output=True, check=False).returncode:
+        run([*pip, "install", *_FROM_PYPI])
+    ask = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+    found = run([python, "-c", ask, *_FROM_PYPI]).split()
+
+    def script(name: str) -> Command:
+        return lambda root: [python, str(_PROGRAMS / f"serve_{name}.py"), str(root)]
+
+    return [
+        Server(f"{name} {version}", script(name), fast=False) for name, version in zip(_FROM_PYPI, found, strict=True)
+    ]

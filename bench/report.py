@@ -1,0 +1,153 @@
+"""The page of results: docs/benchmarks.md with a table and a plot for each load."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from dataclasses import asdict
+from datetime import UTC, datetime
+from html import escape
+from itertools import groupby
+from pathlib import Path
+
+from bench.result import SUBJECT, Result
+
+_WIDTH, _LABEL, _BAR, _GAP = 720, 150, 18, 8
+"""pixels"""
+_ROOM = 400
+"""pixels of the longest bar"""
+
+
+def write(results: list[Result], docs: Path, *, quick: bool, versions: str) -> Path:
+    """`docs`/benchmarks.md, its plots, and the figures themselves as JSON; the page's path."""
+    plots = docs / "benchmarks"
+    plots.mkdir(parents=True, exist_ok=True)
+    for old in plots.glob("*.svg"):
+        old.unlink()
+    records = json.dumps([asdict(result) for result in results], indent=1)
+    (plots / "results.json").write_text(records + "\n")
+    page = docs / "benchmarks.md"
+    parts = [_head(results, quick=quick, versions=versions)]
+    for area, group in groupby(results, key=lambda result: result.area):
+        parts.append(f"## {area}\n")
+        for result in group:
+            parts.append(_section(result, plots))
+    page.write_text("\n".join(parts))
+    return page
+
+
+def machine() -> str:
+    """Processor, kernel, distribution and Python of this machine, in one line."""
+    cpus = re.findall(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    name = cpus[0] if cpus else platform.machine()
+    system = re.search(r'^PRETTY_NAME="?([^"\n]+)', Path("/etc/os-release").read_text(), re.MULTILINE)
+    kernel = platform.release().partition("-")[0]
+    distribution = system[1] if system else "Linux"
+    return f"{max(len(cpus), 1)} x {name}, Linux {kernel}, {distribution}, Python {platform.python_version()}"
+
+
+def verdict(result: Result) -> str:
+    """What came of the bar: a sentence, empty if there is none."""
+    met = result.met()
+    if met is None:
+        return ""
+    word = "met" if met else "**missed**"
+    relation = "at least" if result.better == "higher" else "at most"
+    if result.limit is not None:
+        return f"bar {relation} {result.limit:g} {result.unit}".rstrip() + f": {word}"
+    return f"bar {relation} {result.bar:g} of the best peer: {word}"
+
+
+def line(result: Result) -> str:
+    """One line for a terminal."""
+    ratio = result.ratio()
+    figure = f"{_figure(result.median(SUBJECT))} {result.unit}".rstrip() if SUBJECT in result.samples else "no figure"
+    against = f", {ratio:.2f} of {result.best_peer()}" if ratio is not None else ""
+    said = verdict(result).replace("*", "")
+    return f"{result.area}: {result.name}: {figure}{against}" + (f" ({said})" if said else "")
+
+
+def _head(results: list[Result], *, quick: bool, versions: str) -> str:
+    length = "a quick run: few rounds, small files" if quick else "a full run"
+    rows = ["| load | pxed | best peer | ratio | bar |", "|---|---|---|---|---|"]
+    for result in results:
+        if SUBJECT not in result.samples or result.met() is None:
+            continue
+        best, ratio = result.best_peer(), result.ratio()
+        peer = f"{best}: {_figure(result.median(best))}" if best else ""
+        own = f"{_figure(result.median(SUBJECT))} {result.unit}".rstrip()
+        shown = f"{ratio:.2f}" if ratio is not None else ""
+        rows.append(f"| {result.name} | {own} | {peer} | {shown} | {verdict(result)} |")
+    return f"""\
+# Benchmarks
+
+Written by `make bench`: {length}, {datetime.now(UTC):%Y-%m-%d}. All servers did the same work on the same machine in
+turn, round after round; figures are medians over the rounds, with the smallest and the largest beside them. The server
+runs on one processor and the load on another, in two network namespaces with a virtual cable between them, where a
+server's batch is cut into single frames as on a plain network card. What the kernel does to deliver a block to the load
+counts as the server's processor time, for every server alike. The load never sleeps and compares every octet.
+
+* machine: {machine()}
+* servers: {versions}
+
+## Against the bars
+
+{chr(10).join(rows)}
+"""
+
+
+def _section(result: Result, plots: Path) -> str:
+    name = re.sub(r"[^a-z0-9]+", "-", f"{result.area} {result.name}".lower()).strip("-")
+    lines = [f"### {result.name[0].upper()}{result.name[1:]}", ""]
+    if result.samples:
+        (plots / f"{name}.svg").write_text(plot(result))
+        lines += [
+            f"| server | {result.unit or 'ratio'} | smallest to largest | to the best peer |",
+            "|---|---|---|---|",
+        ]
+        for server in _ranked(result):
+            ratio = result.ratio(server)
+            low, high = map(_figure, result.spread(server))
+            shown = f"{ratio:.2f}" if ratio is not None else ""
+            lines.append(f"| {server} | {_figure(result.median(server))} | {low} to {high} | {shown} |")
+        lines += ["", f"![{result.name}](benchmarks/{name}.svg)", ""]
+    if verdict(result):
+        lines += [f"{verdict(result)}.".capitalize(), ""]
+    lines += [f"* {note}" for note in result.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def plot(result: Result) -> str:
+    """An SVG of horizontal bars, one a server, with a line from the smallest to the largest figure."""
+    servers = _ranked(result)
+    largest = max(max(result.samples[server]) for server in servers) or 1.0
+    height = len(servers) * (_BAR + _GAP) + 2 * _GAP
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" font-family="sans-serif" '
+        'font-size="12">',
+        f"<title>{escape(result.name)}</title>",
+        f'<rect width="{_WIDTH}" height="{height}" fill="white"/>',
+    ]
+    for index, server in enumerate(servers):
+        top = _GAP + index * (_BAR + _GAP)
+        figure = result.median(server)
+        low, high = (_LABEL + value / largest * _ROOM for value in result.spread(server))
+        colour = "#2a6fb0" if server.startswith(SUBJECT) else "#b5b5b5"
+        middle = top + _BAR / 2
+        parts += [
+            f'<text x="{_LABEL - 8}" y="{top + 13}" text-anchor="end">{escape(server)}</text>',
+            f'<rect x="{_LABEL}" y="{top}" width="{figure / largest * _ROOM:.1f}" height="{_BAR}" fill="{colour}"/>',
+            f'<line x1="{low:.1f}" y1="{middle}" x2="{high:.1f}" y2="{middle}" stroke="black" stroke-width="2"/>',
+            f'<text x="{_LABEL + _ROOM + 8}" y="{top + 13}">{_figure(figure)} {escape(result.unit)}</text>',
+        ]
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _ranked(result: Result) -> list[str]:
+    return sorted(result.samples, key=result.median, reverse=result.better == "higher")
+
+
+def _figure(value: float) -> str:
+    """A number for people: three digits, or whole ones with separators."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
