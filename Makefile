@@ -3,6 +3,7 @@
 #   make demo     shows the main job on real firmware, about five minutes
 #   make test     passes every test, firmware tests included
 #   make check    formatting, lint, types, import floors
+#   make bench    measures pxed beside its peers and writes docs/benchmarks.md; QUICK=1 for two minutes of it
 #   make venv     only sets up .venv
 #   make install  for a real network: /opt/pxed, systemd unit, user, /etc/pxed/pxed.toml
 #
@@ -17,13 +18,16 @@ STAMP := $(VENV)/.installed
 PACKAGES := python3-venv iproute2 nftables dnsmasq-base kmod busybox-static ipxe ipxe-qemu ovmf qemu-system-x86 \
 	curl atftp tftp-hpa mtools cpio systemd ca-certificates
 
-.PHONY: demo test check venv packages install format clean
+.PHONY: demo test check bench venv packages install format clean
 
 demo: venv
 	$(BIN)/pxed lab demo
 
 test: check
 	$(BIN)/pytest
+
+bench: venv
+	$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 check: venv
 	$(BIN)/ruff format --check .
