@@ -3,9 +3,9 @@
 A `Batch` wraps one UDP socket. `receive` yields what came; `add` queues a range of blocks on a `Lane` (where to, what
 from); `flush` sends all that was queued. Nothing here knows what a transfer is, and nothing above knows how it is done:
 
-* `SystemBatch` keeps the arrays of recvmmsg(2) and sendmmsg(2) prepared and fills in numbers with `struct.pack_into`.
-  Headers come from a table, payload straight from the file's memory. All blocks of a range that fit in one datagram of
-  64 KiB are one message, which the kernel or the network card cuts up (UDP_SEGMENT, udp(7)).
+* `SystemBatch` keeps the arrays of recvmmsg(2) and sendmmsg(2) prepared. All blocks of a range that fit in one datagram
+  of 64 KiB are one message, which the kernel or the network card cuts up (UDP_SEGMENT, udp(7)); what is in it was
+  prepared once for all clients (`blocks`), so that sending a window costs as little as sending a block.
 * `PlainBatch` does the same with the socket module, one datagram a call, where the C library lacks those calls.
 
 The socket is a blocking one: receiving never waits (MSG_DONTWAIT), sending waits for room in the send buffer as long as
@@ -18,15 +18,17 @@ import ctypes
 import errno
 import socket
 import struct
+import sys
 from collections.abc import Iterable
 from typing import Protocol
 
+from pxed.tftp.blocks import HEADER, PAIR_SHIFT, Memory, Piece, piece_with
 from pxed.wire.tftp import Opcode
 
 Peer = bytes
 """The first 8 octets of a sockaddr_in (family, port, IPv4 address): names a client's socket."""
-Packet = tuple[tuple[Peer, int, int], tuple[int]]
-"""((sender, opcode, block number or error code), (length,)); with a length below 4 the numbers are void"""
+Packet = tuple[tuple[Peer, int, int], int, int]
+"""((sender, opcode, block number or error code), length, index); with a length below 4 the numbers are void"""
 
 RECEIVED = 64
 """datagrams a call"""
@@ -37,7 +39,6 @@ _QUEUED = 128
 _SEGMENTS = 64
 """blocks a message: UDP_MAX_SEGMENTS of the kernels that have least"""
 _MAX_DATAGRAM = 65507
-_HEADER = 4
 _SOCKADDR = 16
 _UDP_SEGMENT = 103
 """linux/udp.h"""
@@ -47,49 +48,53 @@ _port = struct.Struct("!H")
 _mmsghdr = struct.Struct("QI4xQQQQi4xI4x")  # name, its length, iovecs, their number, control, its length, flags, length
 _msghdr = struct.Struct("QI4xQQQQ")
 _iovec = struct.Struct("QQ")
-_iovec_pair = struct.Struct("QQQQ")
 _segment_size = struct.Struct("QiiH6x")  # cmsghdr of 18 octets with UDP_SEGMENT, padded
+_CONTROL = _segment_size.size
 _record = struct.Struct(f">8s8xHH{HEAD - 4}x")  # sockaddr_in, then the datagram's head
-_length = struct.Struct("56xI4x")  # of an mmsghdr
-_pack_message, _pack_pair = _msghdr.pack_into, _iovec_pair.pack_into
-_PAIR = _iovec_pair.size  # header and payload of one block
-_FULL = 2048 * _PAIR
-"""octets of iovecs after which a call is made, for some hundred messages or some dozens of large ones"""
-
-
-class Memory(Protocol):
-    """A piece of a file in memory: the octets from `origin` on."""
-
-    @property
-    def view(self) -> memoryview: ...
-    @property
-    def address(self) -> int: ...
-    @property
-    def origin(self) -> int: ...
-    @property
-    def size(self) -> int:
-        """octets of the whole file"""
+_LENGTH_AT = 56 if sys.byteorder == "little" else 59
+"""Octet of an mmsghdr that tells the length of a datagram of at most 255 octets"""
+_pack_message = _msghdr.pack_into
 
 
 class Lane:
     """One client and the file that goes to it, prepared for sending; holds what the kernel reads from."""
 
-    __slots__ = ("base", "block_size", "control", "control_buffer", "memory", "name", "peer", "segments", "size")
+    __slots__ = (
+        "beyond",
+        "block_size",
+        "control",
+        "control_buffer",
+        "earlier",
+        "first",
+        "iovecs",
+        "memory",
+        "name",
+        "peer",
+        "piece",
+        "segments",
+    )
 
     def __init__(self, peer: Peer, memory: Memory, block_size: int) -> None:
-        self.read_from(memory)
-        self.size = memory.size
         self.block_size = block_size
-        self.segments = max(1, min(_SEGMENTS, _MAX_DATAGRAM // (block_size + _HEADER)))
+        self.segments = max(1, min(_SEGMENTS, _MAX_DATAGRAM // (block_size + HEADER)))
         self.peer = bytearray(peer + bytes(_SOCKADDR - len(peer)))
         self.name = _address_of_buffer(self.peer)
-        self.control_buffer = bytearray(_segment_size.pack(18, socket.IPPROTO_UDP, _UDP_SEGMENT, block_size + _HEADER))
+        self.control_buffer = bytearray(_segment_size.pack(18, socket.IPPROTO_UDP, _UDP_SEGMENT, block_size + HEADER))
         self.control = _address_of_buffer(self.control_buffer)
+        self.piece: Piece | None = None
+        self.read_from(memory)
 
     def read_from(self, memory: Memory) -> None:
         """Other memory with the same file; what is queued still refers to the old one."""
+        self.earlier = self.piece
         self.memory = memory
-        self.base = memory.address - memory.origin
+        self.piece = None
+        self.first = self.beyond = self.iovecs = 0
+
+    def turn_to(self, block: int) -> None:
+        """Takes the piece that holds `block`; what is queued still refers to the old one."""
+        self.piece = piece = piece_with(self.memory, self.block_size, block)
+        self.first, self.beyond, self.iovecs = piece.first, piece.beyond, piece.zero
 
 
 class Batch(Protocol):
@@ -144,14 +149,14 @@ class PlainBatch:
                 head, address = self._socket.recvfrom(HEAD, socket.MSG_DONTWAIT)
             except OSError:
                 break
-            opcode, number = struct.unpack("!HH", head[:_HEADER].ljust(_HEADER, b"\0"))
-            packets.append(((peer_of(*address), opcode, number), (len(head),)))
+            opcode, number = struct.unpack("!HH", head[:HEADER].ljust(HEADER, b"\0"))
+            packets.append(((peer_of(*address), opcode, number), len(head), len(packets)))
             self._received.append(head)
         return packets
 
     def text(self, index: int, length: int) -> bytes:
         """As in `Batch`."""
-        return self._received[index][_HEADER:length]
+        return self._received[index][HEADER:length]
 
     def add(self, lane: Lane, first: int, count: int) -> None:
         """As in `Batch`."""
@@ -182,11 +187,9 @@ class SystemBatch:
         self._segmentation = True
         self._queued = 0
         """messages"""
-        self._filled = 0
-        """octets of `_iovecs`"""
+        self._left: list[Piece | None] = []
+        """pieces that lanes have turned away from and messages still refer to"""
         self._unreadable: list[Peer] = []
-        self._iovecs = bytearray(_FULL + _SEGMENTS * _PAIR)
-        self._iovecs_at = _address_of_buffer(self._iovecs)
         self._messages = bytearray(_QUEUED * _mmsghdr.size)
         self._messages_at = _address_of_buffer(self._messages)
         self._records = bytearray(RECEIVED * _record.size)
@@ -194,7 +197,7 @@ class SystemBatch:
         self._received_at = _address_of_buffer(self._received)
         self._received_iovecs = bytearray(RECEIVED * _iovec.size)
         self._prepare_receiving()
-        self._heads_view, self._received_view = memoryview(self._records), memoryview(self._received)
+        self._heads_view = memoryview(self._records)
 
     def _prepare_receiving(self) -> None:
         records, iovecs = _address_of_buffer(self._records), _address_of_buffer(self._received_iovecs)
@@ -211,48 +214,43 @@ class SystemBatch:
         if count <= 0:
             return ()
         heads = _record.iter_unpack(self._heads_view[: count * _record.size])
-        return zip(heads, _length.iter_unpack(self._received_view[: count * _mmsghdr.size]), strict=True)
+        lengths = self._received[_LENGTH_AT : count * _mmsghdr.size : _mmsghdr.size]
+        return zip(heads, lengths, range(count), strict=True)
 
     def text(self, index: int, length: int) -> bytes:
         """As in `Batch`."""
         start = index * _record.size + _SOCKADDR
-        return bytes(self._records[start + _HEADER : start + min(length, HEAD)])
+        return bytes(self._records[start + HEADER : start + min(length, HEAD)])
 
     def add(self, lane: Lane, first: int, count: int) -> None:
         """As in `Batch`."""
-        block_size = lane.block_size
-        offset = (first - 1) * block_size
-        left = lane.size - offset
-        at = lane.base + offset
-        if count == 1:  # lock step, which is most of all traffic: the loop below would cost half as much again
-            pair = self._filled
-            header = _HEADERS_AT + ((first & 0xFFFF) << 2)
-            _pack_pair(self._iovecs, pair, header, _HEADER, at, block_size if left > block_size else left)
-            index = self._queued
-            _pack_message(self._messages, index << 6, lane.name, _SOCKADDR, self._iovecs_at + pair, 2, 0, 0)
-            self._filled = pair + _PAIR
-            self._queued = index + 1
-            if index == _QUEUED - 1:
-                self._send()
+        if first < lane.first or first + count > lane.beyond:
+            self._add_in_parts(lane, first, count)
             return
-        while count:
-            start = self._filled
-            segments = min(count, lane.segments) if self._segmentation else 1
-            for pair in range(start, start + segments * _PAIR, _PAIR):
-                header = _HEADERS_AT + ((first & 0xFFFF) << 2)
-                _pack_pair(self._iovecs, pair, header, _HEADER, at, block_size if left > block_size else left)
-                first += 1
-                at += block_size
-                left -= block_size
-            index = self._queued
-            control = (lane.control, _segment_size.size) if segments > 1 else (0, 0)
-            parts = segments << 1
-            _pack_message(self._messages, index << 6, lane.name, _SOCKADDR, self._iovecs_at + start, parts, *control)
-            count -= segments
-            self._filled = start + segments * _PAIR
-            self._queued = index + 1
-            if index == _QUEUED - 1 or self._filled > _FULL:
-                self._send()
+        index = self._queued
+        iovecs = lane.iovecs + (first << PAIR_SHIFT)
+        if count == 1:
+            _pack_message(self._messages, index << 6, lane.name, _SOCKADDR, iovecs, 2, 0, 0)
+        elif count <= lane.segments and self._segmentation:
+            control = lane.control
+            _pack_message(self._messages, index << 6, lane.name, _SOCKADDR, iovecs, count << 1, control, _CONTROL)
+        else:
+            self._add_in_parts(lane, first, count)
+            return
+        self._queued = index + 1
+        if index == _QUEUED - 1:
+            self._send()
+
+    def _add_in_parts(self, lane: Lane, first: int, count: int) -> None:
+        """Several messages, since one datagram or one piece does not hold all blocks."""
+        beyond = first + count
+        while first < beyond:
+            if not lane.first <= first < lane.beyond:
+                self._left.append(lane.piece)
+                lane.turn_to(first)
+            part = min(beyond - first, lane.beyond - first, lane.segments if self._segmentation else 1)
+            self.add(lane, first, part)
+            first += part
 
     def flush(self) -> list[Peer]:
         """As in `Batch`."""
@@ -276,7 +274,8 @@ class SystemBatch:
                 break  # no room for as long as SO_SNDTIMEO: time-outs repeat what is dropped here
             self._failed(done, number)
             done += 1
-        self._queued = self._filled = 0
+        self._queued = 0
+        self._left.clear()
 
     def _failed(self, index: int, number: int) -> None:
         """What to do about the message at `index`, which the kernel refused with errno `number`."""
@@ -287,7 +286,7 @@ class SystemBatch:
         elif control:
             # A network card that computes no checksums cannot cut messages up (EIO), some routes not (EINVAL).
             self._segmentation = self._segmentation and number != errno.EIO
-            for pair in range(iovecs, iovecs + parts * _iovec.size, _PAIR):
+            for pair in range(iovecs, iovecs + parts * _iovec.size, 1 << PAIR_SHIFT):
                 single = bytearray(_mmsghdr.pack(name, _SOCKADDR, pair, 2, 0, 0, 0, 0))
                 _sendmmsg(self._fd, _address_of_buffer(single), 1, 0)
 
@@ -296,10 +295,6 @@ def _address_of_buffer(buffer: bytearray) -> int:
     """Where `buffer` lies; it stays there as long as its length does not change."""
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
-
-_HEADERS = bytearray(b"".join(struct.pack("!HH", Opcode.DATA, block) for block in range(0x10000)))
-"""The header of every DATA packet that there can be"""
-_HEADERS_AT = _address_of_buffer(_HEADERS)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 BATCHED = hasattr(_libc, "recvmmsg") and hasattr(_libc, "sendmmsg")

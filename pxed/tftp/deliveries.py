@@ -155,6 +155,8 @@ class Deliveries:
                 continue  # over, or rescheduled meanwhile
             if session.deadline <= now:
                 delivery.outlet.transmit(delivery, session.expire(now))
+            else:
+                session.measure()
             if session.outcome is None:
                 self._schedule(delivery)
 

@@ -110,17 +110,17 @@ class Outlet:
     def drain(self, now: float) -> None:
         """Reads what has come and sends what follows from it."""
         deliveries, batch = self.deliveries, self._batch
+        find, add = deliveries.get, batch.add
         over: list[Delivery] = []
         for _ in range(_BATCHES_A_TURN):
-            received = 0
-            for (peer, opcode, block), (length,) in batch.receive():
-                received += 1
-                delivery = deliveries.get(peer)
+            index = -1
+            for (peer, opcode, block), length, index in batch.receive():
+                delivery = find(peer)
                 if delivery is None or opcode != 4 or length < 4:
                     if length < 4:
                         self._counters["malformed"] += 1
                     elif delivery is not None:
-                        self._interrupted(delivery, opcode, block, batch.text(received - 1, length), over)
+                        self._interrupted(delivery, opcode, block, batch.text(index, length), over)
                     else:
                         self._strange(peer, opcode, now)
                     continue
@@ -130,11 +130,12 @@ class Outlet:
                 elif first + count > delivery.last:
                     self._finish(delivery, first, count, over)
                 else:
-                    batch.add(delivery.lane, first, count)
+                    add(delivery.lane, first, count)
             for peer in batch.flush():
                 self._abort(deliveries.get(peer), "the file became shorter while it was sent", over)
-            self._forget(over)
-            if received < RECEIVED:
+            if over:
+                self._forget(over)
+            if index < RECEIVED - 1:
                 break
 
     def transmit(self, delivery: Delivery, blocks: Range) -> None:

@@ -30,10 +30,19 @@ _UNPROVEN_RETRIES = 2
 """Repetitions before the first ACK shows that the address is no forgery, which must not get more than it sent."""
 _LONGEST_WAIT = 8.0
 """Seconds at which the exponential back-off ends, unless the client asked for a longer time-out."""
+_SHORTEST_WAIT = 0.02
+"""Seconds of silence before anything is repeated, however fast the network is: a client may be busy for a moment."""
+_FIRST_VARIATION = 0.05
+"""Seconds: the first answers come from an idle network and tell little about a full one, so the time-out begins at
+four times this much more and comes down to what is measured within some round trips."""
+_FIRST_SAMPLES = 16
+"""Round trips that are all measured; afterwards one in a while is."""
 _HASTE = 2.0
 """Round trips between a sign of loss and the repetition that it causes."""
-_SHORTEST_WAIT = 0.002
+_SHORTEST_HASTE = 0.002
 """Seconds; a round trip on a loopback or switch is far below the granularity of any timer."""
+_NONE = -1
+"""No block has this number"""
 
 Range = tuple[int, int]
 """(first block, count)"""
@@ -145,16 +154,21 @@ class Session:
     """The sender's side of one transfer of `size` octets under `terms`; times are seconds of one monotonic clock."""
 
     __slots__ = (
+        "_awaited",
         "_fill",
         "_first",
         "_hastened",
         "_repeated",
+        "_repetitions",
         "_retries",
         "_round_trip",
+        "_samples",
         "_sent_at",
         "_terms",
         "_timeout",
         "_tries",
+        "_variation",
+        "_wait",
         "_window",
         "acked",
         "deadline",
@@ -186,13 +200,18 @@ class Session:
         self._window = terms.window
         # A client may ask for minutes; a request that nobody stands behind shall not hold a place that long.
         self._timeout = min(terms.timeout, unproven_timeout)
+        self._wait = self._timeout  # for the next answer: the retransmission time-out of RFC 6298
         self._retries = retries
-        self._tries = 0
+        self._tries = 0  # repetitions that came after no less than the agreed time-out
+        self._repetitions = 0  # all of them since the client was last heard
         self._sent_at = 0.0
         self._round_trip = 0.0
+        self._variation = _FIRST_VARIATION
+        self._samples = 0
         self._hastened = False
         self._repeated = -1  # the highest block that was sent more than once
         self._fill = False
+        self._awaited = _NONE  # the ACK after which the next full window follows, while all goes well
 
     @property
     def proven(self) -> bool:
@@ -202,7 +221,7 @@ class Session:
     @property
     def _haste(self) -> float:
         """Seconds within which a client that misses nothing is heard of again."""
-        return min(max(_HASTE * self._round_trip, _SHORTEST_WAIT), self._timeout)
+        return min(max(_HASTE * self._round_trip, _SHORTEST_HASTE), self._timeout)
 
     @property
     def octets(self) -> int:
@@ -218,16 +237,23 @@ class Session:
 
     def acknowledge(self, block: int, now: float) -> Range:
         """The client has all blocks up to `block` (16 bits, RFC 7440 section 4)."""
+        sent = self.sent
+        if block == self._awaited:  # nearly every ACK: for all that is in flight, so as much again is sent
+            window = self._window
+            self.acked = sent
+            self.sent = ahead = sent + window
+            self._awaited = ahead & 0xFFFF if ahead + window <= self.last else _NONE
+            self.deadline = now + self._wait
+            return sent + 1, window
         acked = self.acked
         ahead = (block - acked) & 0xFFFF
-        sent = self.sent
         if ahead > sent - acked:
             return NOTHING  # late, or of another transfer
+        self._awaited = _NONE
         if not ahead:
             return self._acknowledge_again(now)
         self.acked = acked = acked + ahead
-        if self._window > 1 or acked == self._first:
-            self._learn(now)
+        self._learn(now)
         last = self.last
         if acked == last:
             self.outcome = Outcome.COMPLETE
@@ -235,10 +261,11 @@ class Session:
         if acked < sent and self._is_doubtful(now):
             return NOTHING
         sent = acked + self._window
-        self.sent = sent = last if sent > last else sent
-        self._tries = 0
+        if sent + self._window <= last and self._samples >= _FIRST_SAMPLES:
+            self._awaited = sent & 0xFFFF
+        self.sent = sent = min(sent, last)
         self._sent_at = now
-        self.deadline = now + self._timeout
+        self.deadline = now + self._wait
         return acked + 1, sent - acked
 
     def _is_doubtful(self, now: float) -> bool:
@@ -251,7 +278,6 @@ class Session:
         """
         if self.acked <= self._repeated:
             self._fill = True
-            self._tries = 0
             self.deadline = now
             return True
         self.retransmitted += self.sent - self.acked
@@ -270,32 +296,56 @@ class Session:
             self.deadline = min(self.deadline, now + self._haste)
         return NOTHING
 
+    def measure(self) -> None:
+        """To be called now and then: the next round trip is measured."""
+        if self._awaited != _NONE:
+            self._sent_at = self.deadline - self._wait
+            self._awaited = _NONE
+
     def _learn(self, now: float) -> None:
-        """Something new was acknowledged: the address is proven and, unless the block was sent twice (Karn's rule,
-        RFC 6298 section 3), the round trip is known. The longest one counts and fades slowly."""
+        """Something new was acknowledged: the address is proven and, unless the block was sent twice (Karn's rule), the
+        round trip is known, from which the next time-out follows (RFC 6298 sections 2 and 3). What the client asked for
+        or the configuration says is its upper bound. After a repetition the longer wait stays until a measurement."""
         self._timeout = self._terms.timeout
         self._hastened = self._fill = False
+        self._tries = self._repetitions = 0
         if self.acked > self._repeated:
             sample = now - self._sent_at
-            self._round_trip = max(sample, self._round_trip + (sample - self._round_trip) / 8)
+            if self._samples:
+                self._variation += (abs(sample - self._round_trip) - self._variation) / 4
+                self._round_trip += (sample - self._round_trip) / 8
+            else:
+                self._round_trip = sample
+            self._samples += 1
+            self._wait = max(self._round_trip + 4 * self._variation, _SHORTEST_WAIT)
+        self._wait = min(self._wait, self._timeout)
 
     def expire(self, now: float) -> Range:
-        """`deadline` may have come: what was not acknowledged is sent again, each time after twice the wait."""
+        """`deadline` may have come: what was not acknowledged is sent again, each time after twice the wait.
+
+        Each repetition is half as long as the one before, down to one block: a client that lives acknowledges what it
+        has when a block comes again (EDK2: Mtftp4Rrq.c), one that is busy needs none of it, and one whose buffer or
+        link loses every large window gets a smaller one. So a silence costs two windows at most.
+        """
         if now < self.deadline:
             return NOTHING
+        self._awaited = _NONE
         if self._fill:
             self._fill = False
             self.deadline = now + self._haste
             first = self.sent + 1
             self.sent = min(self.acked + self._window, self.last)
             return (first, self.sent + 1 - first) if self.sent >= first else NOTHING
-        self._tries += 1
+        # Repetitions that come sooner than was agreed do not make the server give up sooner.
+        self._tries += self._wait >= self._timeout
         if self._tries > (self._retries if self.proven else min(self._retries, _UNPROVEN_RETRIES)):
             at_end = self.proven and self.sent == self.last
             self.outcome = Outcome.UNCONFIRMED if at_end else Outcome.TIMED_OUT
             return NOTHING
-        self.deadline = now + min(self._timeout * 2**self._tries, max(self._timeout, _LONGEST_WAIT))
-        count = self.sent - self.acked
+        self._wait = min(2 * self._wait, max(self._timeout, _LONGEST_WAIT))
+        self.deadline = now + self._wait
+        count = max((self.sent - self.acked) >> self._repetitions, 1)
+        self._repetitions += 1
         self.retransmitted += count
         self._repeated = self.sent
         return self.acked + 1, count

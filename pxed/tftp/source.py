@@ -14,7 +14,11 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-from dataclasses import dataclass
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
+
+from pxed.tftp.blocks import Piece
 
 COPIED = 4 << 20
 """octets up to which a file is copied: any boot loader, in about a millisecond"""
@@ -46,6 +50,8 @@ class Source:
     fd: int
     """of a mapped file; -1 for a copy"""
     users: int = 1
+    pieces: MutableMapping[tuple[int, int], Piece] = field(default_factory=WeakValueDictionary)
+    """the blocks that are being sent, as `pxed.tftp.blocks` keeps them"""
 
     @property
     def is_mapped(self) -> bool:

@@ -101,6 +101,8 @@ class Simulation:
 
     def _timer(self) -> None:
         if self.session.outcome is None:
+            if self.session.deadline > self._now:
+                self.session.measure()
             self._transmit(self.session.expire(self._now))
 
     def _server_gets(self, block: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,6 +68,27 @@ def test_duplicated_acknowledgements_send_nothing_twice() -> None:
         run = Simulation(agreed(options), 200_000, lambda: (0.001, 0.0012)).complete()
         assert run.outcome is Outcome.COMPLETE
         assert set(run.sent.values()) == {1}
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=200)
+def test_what_is_sent_while_all_goes_well_is_what_the_rules_say(data: st.DataObject) -> None:
+    """The short way through `acknowledge` and the long one, which `measure` enforces, do the same."""
+    window = data.draw(st.integers(1, 9), "window")
+    blocks = data.draw(st.integers(1, 400), "blocks")
+    one, two = (session({"windowsize": window}, size=blocks * 512 - 1) for _ in range(2))
+    assert one.start(0.0) == two.start(0.0)
+    acked, now = 0, 0.0
+    odd = st.integers(0, 0xFFFF)
+    for _ in range(2 * blocks):
+        now += 0.001
+        two.measure()
+        block = data.draw(odd) if data.draw(st.integers(0, 30)) == 7 else acked
+        assert one.acknowledge(block & 0xFFFF, now) == two.acknowledge(block & 0xFFFF, now)
+        assert (one.acked, one.sent, one.outcome) == (two.acked, two.sent, two.outcome)
+        acked = one.sent
+        if one.outcome is not None:
+            break
 
 
 def test_a_lost_first_block_of_a_window_is_repeated_after_two_round_trips() -> None:
@@ -145,30 +168,79 @@ def test_nothing_but_one_small_packet_a_try_goes_to_an_address_that_never_answer
     assert Simulation(agreed(), 100_000, lambda: LOST).complete().sent == {1: 3}
 
 
+def silence(one: Session) -> tuple[list[float], list[int]]:
+    """The waits before a client that says nothing more is given up, and how much was repeated after each."""
+    now, waits, counts = one.deadline - 0.2, [], []
+    while one.outcome is None:
+        waits.append(one.deadline - now)
+        now = one.deadline
+        counts.append(one.expire(now)[1])
+    return waits, counts
+
+
 def test_repetitions_come_ever_more_slowly_and_end() -> None:
     one = session(size=100_000)
     one.start(0.0)
     one.acknowledge(1, 0.0)
-    now, waits = 0.0, []
-    repeated = (2, 1)
-    while repeated != NOTHING:
-        waits.append(one.deadline - now)
-        now = one.deadline
-        repeated = one.expire(now)
-        assert repeated in {(2, 1), NOTHING}
-    assert waits == [1, 2, 4, 8, 8, 8, 8]
+    waits, counts = silence(one)
+    assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 8, 8, 8, 8])
+    assert counts == [1] * 9 + [0]
     assert one.outcome is Outcome.TIMED_OUT
-    assert one.retransmitted == 6
+    assert one.retransmitted == 9
 
 
-def test_the_time_out_that_the_client_asked_for_is_kept() -> None:
-    one = session({"timeout": 20})
+def test_a_silence_costs_two_windows_at_most() -> None:
+    """Each repetition is half of the one before: a busy client needs none, an overrun one needs a smaller one."""
+    one = session({"windowsize": 8}, size=100_000)
     one.start(0.0)
-    one.acknowledge(0, 1.0)
-    assert one.deadline == 21.0
-    assert one.expire(20.9) == NOTHING
-    assert one.expire(21.0) == (1, 1)
-    assert one.deadline == 41.0
+    assert one.acknowledge(0, 0.0) == (1, 8)
+    _, counts = silence(one)
+    assert counts == [8, 4, 2, 1, 1, 1, 1, 1, 1, 0]
+    two = session({"windowsize": 8}, size=100_000)
+    two.start(0.0)
+    two.acknowledge(0, 0.0)
+    two.expire(two.deadline)
+    assert two.expire(two.deadline) == (1, 4)
+    assert two.acknowledge(8, two.deadline) == (9, 8), "the client has all; a whole window follows"
+    assert two.expire(two.deadline) == (9, 8)
+
+
+def test_the_time_out_follows_the_measured_round_trip() -> None:
+    """RFC 6298: generous at first, then what is measured; never longer than what the client asked for."""
+    one = session({"timeout": 20}, size=1_000_000)
+    one.start(0.0)
+    one.acknowledge(0, 25.0)
+    assert one.deadline == 45.0
+    two = session({"timeout": 20}, size=1_000_000)
+    two.start(0.0)
+    assert two.deadline == LIMITS.timeout, "an address that has not answered is no reason to wait for minutes"
+    now, waits = 0.0, []
+    for block in range(300):
+        now += 0.03
+        two.acknowledge(block, now)
+        waits.append(two.deadline - now)
+        two.measure()
+    assert waits[0] == pytest.approx(0.23)
+    assert all(later <= earlier + 1e-9 for earlier, later in itertools.pairwise(waits))
+    assert waits[-1] == pytest.approx(0.03)
+    for block in range(300, 330):  # the link fills up
+        now += 0.2
+        two.acknowledge(block, now)
+        two.measure()
+    assert 0.2 <= two.deadline - now < 0.6
+
+
+def test_the_answer_to_a_repetition_measures_nothing() -> None:
+    """Karn's rule: nobody knows which of the two it answers. The longer wait stays until one is measured."""
+    one = session(size=1_000_000)
+    one.start(0.0)
+    one.acknowledge(1, 0.0)
+    assert one.deadline == pytest.approx(0.2)
+    assert one.expire(0.2) == (2, 1)
+    one.acknowledge(2, 0.2001)
+    assert one.deadline - 0.2001 == pytest.approx(0.4)
+    one.acknowledge(3, 0.2002)
+    assert one.deadline - 0.2002 == pytest.approx(0.15, abs=0.01)
 
 
 def test_a_repeated_request_repeats_the_first_packet_until_the_client_has_it() -> None:
