@@ -5,6 +5,7 @@ The Host header is the client's word and is not asked.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ class Origin:
     """One connection, seen from the server."""
 
     base_url: str
-    """http://<our address>:<port>"""
+    """http://<our address>:<port>, or https://"""
     interface: str
     peer: str
     """the client's address and port"""
@@ -35,4 +36,10 @@ def origin_of(request: web.Request) -> Origin:
     address, port = transport.get_extra_info("sockname")[:2]
     peer_address, peer_port = transport.get_extra_info("peername")[:2]
     interface = request.app[INTERFACE_OF](address)
-    return Origin(f"http://{address}:{port}", interface, f"{peer_address}:{peer_port}")
+    scheme = "https" if is_encrypted(transport) else "http"
+    return Origin(f"{scheme}://{address}:{port}", interface, f"{peer_address}:{peer_port}")
+
+
+def is_encrypted(transport: asyncio.BaseTransport) -> bool:
+    """Whether a connection is TLS."""
+    return transport.get_extra_info("sslcontext") is not None

@@ -2,18 +2,26 @@
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestClient, TestServer
-from aiohttp.web import AppKey, Application, Request
+from aiohttp.web import AppKey, Application, Request, Response
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from pxed.content import Content
 from pxed.transfers import Transfer
 from pxed.web.app import application
 from pxed.web.files import Files
+from pxed.web.request import origin_of
 from tests.support import KEY
 
 CONTENT = os.urandom(3_000_000)
@@ -114,6 +122,45 @@ async def test_a_client_that_goes_away_costs_nothing(client: Client) -> None:
     transfer = await noted(client)
     assert (transfer.complete, transfer.outcome) == (False, "aborted by the client")
     assert not opened("large.img")
+
+
+def contexts(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's and a client's, with a certificate that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
+    signed = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    (directory / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (directory / "certificate.pem").write_bytes(signed)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(directory / "certificate.pem", directory / "key.pem")
+    client = ssl.create_default_context(cadata=signed.decode())
+    client.check_hostname = False
+    return server, client
+
+
+async def test_files_over_tls(tmp_path: Path) -> None:
+    async def base_url(request: Request) -> Response:
+        return Response(text=origin_of(request).base_url)
+
+    (tmp_path / "image.efi").write_bytes(CONTENT)
+    transfers = Noted()
+    files = Files(Content(tmp_path, tmp_path / "images", {}, KEY), transfers, lambda: 0.0)  # type: ignore[arg-type]
+    ours, theirs = contexts(tmp_path)
+    app = application(lambda _: "eth0")
+    app.router.add_get("/base-url", base_url)
+    files.add_routes(app.router)
+    server = TestServer(app)
+    await server.start_server(ssl=ours)
+    async with TestClient(server) as client:
+        async with client.get("/image.efi", ssl=theirs) as response:
+            assert await response.read() == CONTENT
+        assert (await transfers.all.get()).complete
+        async with client.get("/image.efi", ssl=theirs, headers={"Range": "bytes=5-600004"}) as response:
+            assert await response.read() == CONTENT[5:600_005]
+        async with client.get("/base-url", ssl=theirs) as response:
+            assert await response.text() == f"https://127.0.0.1:{server.port}"
 
 
 async def test_a_file_that_becomes_shorter_ends_the_connection(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
