@@ -124,8 +124,8 @@ def plot(result: Result) -> str:
     largest = max(max(result.samples[server]) for server in servers) or 1.0
     height = len(servers) * (_BAR + _GAP) + 2 * _GAP
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" font-family="sans-serif" '
-        'font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" font-size="12">',
+        "<style>text { font-family: sans-serif }</style>",
         f"<title>{escape(result.name)}</title>",
         f'<rect width="{_WIDTH}" height="{height}" fill="white"/>',
     ]

@@ -12,6 +12,7 @@ that comes again with its ACK again, and silence of a second with the latest pac
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import socket
@@ -332,7 +333,8 @@ class Load:
     def _send(self, client: Client, datagram: bytes) -> None:
         to = (socket.inet_ntoa(client.name_buffer[4:8]), int.from_bytes(client.name_buffer[2:4], "big"))
         control = [(socket.IPPROTO_IP, _IP_PKTINFO, bytes(client.control_buffer[16:28]))]
-        self._socket.sendmsg([datagram], control, 0, to)
+        with contextlib.suppress(PermissionError):  # so the kernel says that its filter has lost it
+            self._socket.sendmsg([datagram], control, 0, to)
 
     def _give_up(self, client: Client) -> None:
         client.done = True

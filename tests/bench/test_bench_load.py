@@ -1,0 +1,157 @@
+"""The load generator against a server that misbehaves on purpose: what it must notice, it notices."""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from bench.content import BLOCK_SIZE, PAYLOADS, PERIOD
+from bench.tftp_load import Load, Order, Outcome
+
+Reply = Callable[[int], list[bytes]]
+"""from an acknowledged block (0: the OACK) to the datagrams that follow"""
+BLOCKS = 5
+
+
+def payload(block: int) -> bytes:
+    """What the file holds there; the last block is short."""
+    return PAYLOADS[block % PERIOD] if block < BLOCKS else PAYLOADS[block % PERIOD][:100]
+
+
+def data(block: int, octets: bytes | None = None) -> bytes:
+    """A DATA packet."""
+    return struct.pack("!HH", 3, block) + (payload(block) if octets is None else octets)
+
+
+@contextmanager
+def server(oack: bytes, reply: Reply, heard: list[int]) -> Iterator[int]:
+    """Answers each request with `oack` and each ACK with `reply` of it; its port. `heard` gets every ACK's number."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = int(sock.getsockname()[1])
+
+        def serve() -> None:
+            while True:
+                datagram, peer = sock.recvfrom(2048)
+                if datagram == b"stop":
+                    return
+                if datagram[1] == 1:
+                    sock.sendto(oack, peer)
+                elif datagram[1] == 4:
+                    heard.append(int.from_bytes(datagram[2:4], "big"))
+                    for answer in reply(heard[-1]):
+                        sock.sendto(answer, peer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield port
+        finally:
+            sock.sendto(b"stop", ("127.0.0.1", port))
+            thread.join()
+
+
+def fetch(reply: Reply, *, window: int = 1, seconds: float = 30.0, clients: int = 1) -> tuple[Outcome, list[int]]:
+    """The outcome of a load on such a server, and the ACKs that the server heard."""
+    heard: list[int] = []
+    oack = b"\0\6blksize\0%d\0" % BLOCK_SIZE + (b"windowsize\0%d\0" % window if window > 1 else b"")
+    with server(oack, reply, heard) as port:
+        order = Order("127.0.0.1", "file", BLOCKS, clients, window, seconds, first_client="127.0.0.1", port=port)
+        load = Load(order)
+        outcome = load.run()
+        load.hang_up()
+    return outcome, heard
+
+
+def following(block: int) -> list[bytes]:
+    """Lock step, without a fault."""
+    return [data(block + 1)] if block < BLOCKS else []
+
+
+@pytest.mark.parametrize("clients", [1, 40])
+def test_all_clients_get_the_whole_file(clients: int) -> None:
+    outcome, heard = fetch(following, clients=clients)
+    assert (outcome.complete, outcome.blocks) == (clients, clients * BLOCKS)
+    assert (outcome.repeated, outcome.ahead, outcome.wrong) == (0, 0, 0)
+    assert sorted(set(heard)) == [0, 1, 2, 3, 4, 5]
+
+
+def test_wrong_octets_are_counted_and_never_acknowledged() -> None:
+    def damaged(block: int) -> list[bytes]:
+        return [data(2, payload(2)[:-1] + b"\0")] if block == 1 else following(block)
+
+    outcome, heard = fetch(damaged, seconds=0.3)
+    assert outcome.wrong >= 1
+    assert outcome.complete == 0
+    assert max(heard) == 1
+
+
+def test_another_blocks_octets_are_wrong() -> None:
+    outcome, _ = fetch(lambda block: [data(2, payload(3))] if block == 1 else following(block), seconds=0.3)
+    assert outcome.wrong >= 1
+    assert outcome.blocks == 1
+
+
+def test_wrong_octets_in_the_short_last_block_are_counted() -> None:
+    last = payload(BLOCKS)[:-1] + b"\0"
+    outcome, _ = fetch(lambda block: [data(BLOCKS, last)] if block == BLOCKS - 1 else following(block), seconds=0.3)
+    assert outcome.wrong >= 1
+    assert outcome.complete == 0
+
+
+def test_a_file_that_ends_too_early_is_not_complete() -> None:
+    outcome, _ = fetch(lambda block: [data(2, payload(2)[:50])] if block == 1 else following(block), seconds=0.3)
+    assert outcome.complete == 0
+
+
+def test_blocks_sent_twice_are_counted() -> None:
+    fresh = {1, 2}
+
+    def twice(block: int) -> list[bytes]:
+        if block in fresh:
+            fresh.remove(block)
+            return [data(block + 1), data(block + 1)]
+        return following(block)
+
+    outcome, _ = fetch(twice)
+    assert outcome.complete == 1
+    assert outcome.repeated >= 2
+
+
+def test_a_gap_in_a_window_is_answered_with_the_last_block_in_order() -> None:
+    lost = {2}
+
+    def window(block: int) -> list[bytes]:
+        blocks = [number for number in range(block + 1, min(block + 4, BLOCKS) + 1) if number not in lost]
+        lost.clear()
+        return [data(number) for number in blocks]
+
+    outcome, heard = fetch(window, window=4)
+    assert outcome.complete == 1
+    assert outcome.window == 4
+    assert outcome.ahead == 2
+    assert heard == [0, 1, 5]
+
+
+def test_silence_is_answered_with_the_latest_packet_again() -> None:
+    silent = {3}
+
+    def deaf_once(block: int) -> list[bytes]:
+        if block in silent:
+            silent.clear()
+            return []
+        return following(block)
+
+    outcome, heard = fetch(deaf_once)
+    assert outcome.complete == 1
+    assert outcome.timeouts == 1
+    assert heard.count(3) == 2
+
+
+def test_an_error_of_the_server_is_kept_for_the_reader() -> None:
+    outcome, _ = fetch(lambda _: [b"\0\5\0\0too many\0"])
+    assert outcome.complete == 0
+    assert outcome.errors == ["error 0: too many"]

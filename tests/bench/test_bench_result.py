@@ -1,0 +1,47 @@
+"""What figures are worth, and how the page shows them."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from bench import report
+from bench.result import Result
+
+
+def rates() -> Result:
+    return Result("TFTP", "load", "blocks/s", bar=1.5, samples={"pxed": [30, 20, 40], "one": [10], "two": [20, 18, 30]})
+
+
+def test_the_ratio_is_median_to_median_of_the_best_peer() -> None:
+    assert rates().best_peer() == "two"
+    assert rates().ratio() == 1.5
+    assert rates().met() is True
+
+
+def test_lower_is_better_turns_peer_and_bar_round() -> None:
+    result = Result("TFTP", "load", "s", better="lower", bar=1.0, samples={"pxed": [3.0], "one": [2.0], "two": [4.0]})
+    assert result.best_peer() == "one"
+    assert result.met() is False
+
+
+def test_variants_of_pxed_are_no_peers() -> None:
+    result = Result("TFTP", "load", "s", bar=1.0, samples={"pxed": [3.0], "pxed, 2 workers": [9.0]})
+    assert result.best_peer() is None
+    assert result.met() is None
+
+
+def test_a_limit_needs_no_peer() -> None:
+    assert Result("TFTP", "load", "MB", better="lower", limit=200, samples={"pxed": [201.0]}).met() is False
+
+
+def test_the_page_says_what_was_missed_and_its_plots_are_xml(tmp_path: Path) -> None:
+    behind = Result("HTTP", "<other> load", "MB/s", bar=1.0, samples={"pxed": [1.0], "nginx": [2.0]}, notes=["slow"])
+    page = report.write([rates(), behind], tmp_path, quick=True, versions="pxed 1").read_text()
+    assert "| <other> load | 1 MB/s | nginx: 2 | 0.50 | bar at least 1 of the best peer: **missed** |" in page
+    assert "* slow" in page
+    plots = sorted((tmp_path / "benchmarks").glob("*.svg"))
+    assert [path.name for path in plots] == ["http-other-load.svg", "tftp-load.svg"]
+    for path in plots:
+        ET.parse(path)  # noqa: S314 - the page's own plot
+        assert f"benchmarks/{path.name}" in page
+    assert len(json.loads((tmp_path / "benchmarks" / "results.json").read_text())) == 2
