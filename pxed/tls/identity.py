@@ -4,6 +4,10 @@ The last certificate of the chain is the anchor: the one whose SHA-256 fingerpri
 (iPXE's encapsulated option 175.90). A loader that has the fingerprint alone must be sent the certificate itself, so the
 chain is always sent with the anchor in it. iPXE asks of an anchor nothing but its fingerprint and its validity
 (src/crypto/x509.c, x509_validate and x509_check_root): it may be a root, an intermediate or the server's own.
+
+iPXE reads that option once, when it starts (src/crypto/rootcert.c, rootcert_init), so it has to stand in the replies to
+the firmware before it: in UEFI iPXE takes over the firmware's proxyDHCP offer and its reply from port 4011
+(src/interface/efi/efi_cachedhcp.c), on BIOS nothing but the DHCP server's ACK (src/arch/x86/prefix/pxeprefix.S).
 """
 
 from __future__ import annotations
