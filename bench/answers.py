@@ -1,0 +1,204 @@
+"""Answers on port 67: DISCOVERs of computers of a site, pxed beside dnsmasq as a PXE proxy with as many hosts.
+
+In the last load pxed hears computers that nobody knows: it sights them and says nothing, as it is configured at first.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bench.answers_load import Order, Outcome, guid_of, mac_of
+from bench.network import INTERFACE, Network, network
+from bench.result import SUBJECT, Result
+from bench.serving import Silent, resident, running
+from pxed.site.database import open_database
+from pxed.site.model import Cpu, ImageFile, ImageVariant, Kind
+from pxed.site.sql import Link, transaction
+
+_LOADER = "snponly.efi"
+_COLLECTION = "lab"
+_READY_SECONDS = 60.0
+_FEW = 10
+Server = Callable[[Path], list[str]]
+
+
+@dataclass(frozen=True)
+class Load:
+    """A site and its bars."""
+
+    name: str
+    computers: int
+    order: Order
+    bar: float | None = None
+    """ratio to dnsmasq's rate"""
+    floor: float | None = None
+    """answers a second"""
+    unknown_computers: str = "ignore"
+    hosts: int | None = None
+    """of dnsmasq; None if it is not asked"""
+
+
+def run(quick: bool) -> list[Result]:
+    """Rate and latency of every load."""
+    packets, rounds = (8_000, 2) if quick else (60_000, 5)
+    loads = [
+        Load("few known computers", _FEW, Order(_FEW, packets), 0.5, hosts=0),
+        Load("unknown computers, served", _FEW, Order(1_000_000, packets), 0.5, None, _COLLECTION, hosts=0),
+        Load("unknown computers, ignored", _FEW, Order(_FEW, packets // 20, window=4, unknown=19)),
+        Load("10,000 known computers", 10_000, Order(10_000, packets), 1.0, hosts=10_000),
+        Load("100,000 known computers", 100_000, Order(100_000, packets), None, 20_000.0, hosts=100_000),
+    ]
+    if not quick:
+        loads.append(Load("1,000,000 known computers", 1_000_000, Order(1_000_000, packets), None, 15_000.0))
+    results = []
+    with tempfile.TemporaryDirectory(prefix="pxed-bench-answers-") as name, network() as net:
+        for load in loads:
+            results += _measured(net, load, Path(name), rounds)
+    return results
+
+
+def _measured(net: Network, load: Load, directory: Path, rounds: int) -> list[Result]:
+    rate = Result("Answers", f"{load.name}: rate", "packets/s", "higher", load.bar, load.floor)
+    half = Result("Answers", f"{load.name}: p50 at half of that rate", "ms", "lower")
+    slow = Result("Answers", f"{load.name}: p99 at half of that rate", "ms", "lower", limit=5.0)
+    memory = Result("Answers", f"{load.name}: resident memory of the service", "MB", "lower", limit=250.0)
+    first = Result("Answers", f"{load.name}: start of the program to the first answer", "s", "lower", limit=1.0)
+    servers: dict[str, Server] = {SUBJECT: _pxed(load, directory)}
+    if load.hosts is not None:
+        servers["dnsmasq"] = _dnsmasq(load.hosts, directory)
+    for _ in range(rounds):
+        for name, command in servers.items():
+            try:
+                begun = time.monotonic()
+                with running(net, net.on_server(command(directory)), directory / f"{name}.log") as pid:
+                    _wait_for_answer(net, load)
+                    first.add(name, time.monotonic() - begun)
+                    storm = _send(net, _shorter(load.order) if (load.hosts or 0) and name != SUBJECT else load.order)
+                    rate.add(name, storm.rate)
+                    if not load.order.unknown:
+                        calm = _send(net, Order(load.order.computers, load.order.packets // 4, rate=storm.rate / 2))
+                        half.add(name, calm.p50 * 1000)
+                        slow.add(name, calm.p99 * 1000)
+                    memory.add(name, sum(resident(pid)))
+                    if storm.lost or storm.wrong:
+                        rate.notes.append(f"{name}: {storm.lost} not answered, {storm.wrong} answered wrongly")
+            except Silent as error:
+                rate.notes.append(f"{name} {error}")
+    return [result for result in (rate, half, slow, memory, first) if result.samples]
+
+
+def _shorter(order: Order) -> Order:
+    """For a server that looks through all its hosts at every packet."""
+    return Order(order.computers, order.packets // 40, order.window)
+
+
+def _send(net: Network, order: Order) -> Outcome:
+    command = net.on_load([sys.executable, "-m", "bench.answers_load", json.dumps(asdict(order))])
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Outcome(**json.loads(done.stdout))
+
+
+def _wait_for_answer(net: Network, load: Load) -> None:
+    end = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < end:
+        # a packet each 20 ms, of which the first that is heard is answered
+        if _send(net, Order(load.order.computers, 25, rate=50.0)).answers:
+            return
+    raise Silent("did not answer")
+
+
+def _pxed(load: Load, directory: Path) -> Server:
+    state = directory / f"state{load.computers}"
+    if not state.exists():
+        make_site(state, load.computers)
+    config = directory / "pxed.toml"
+
+    def command(_: Path) -> list[str]:
+        config.write_text(
+            f"""\
+[service]
+state_dir = "{state}"
+run_dir = "{directory / "run"}"
+
+[[interface]]
+name = "{INTERFACE}"
+
+[responder]
+unknown_computers = "{load.unknown_computers}"
+
+[tftp]
+workers = 1
+"""
+        )
+        return [sys.executable, "-m", "pxed", "serve", "--config", str(config)]
+
+    return command
+
+
+def make_site(state: Path, computers: int) -> None:
+    """A site of so many computers in one collection, to which something optional is advertised."""
+    (state / "tftp").mkdir(parents=True)
+    (state / "tftp" / _LOADER).write_bytes(b"MZ")
+    engine = open_database("sqlite:///pxed.db", state, create=True)
+    now = datetime.now(UTC)
+    with transaction(engine, "bench", now) as tx:
+        home = tx.add_collection(_COLLECTION)
+        image = tx.add_boot_image("linux")
+        tx.add_variant(image.id, ImageVariant(Cpu.AMD64, ImageFile("vmlinuz", 1, "0" * 64), (), ""))
+        tx.put_sequence("install", "linux", "{}")
+        tx.advertise("Install", Kind.OPTIONAL, "install", _COLLECTION, now - timedelta(hours=1), None, now)
+    for text, rows in _rows(computers, home.id):
+        _insert(Link(engine), text, rows)
+
+
+def _rows(computers: int, collection: int) -> Iterator[tuple[str, Iterator[tuple[object, ...]]]]:
+    """What an import writes, without its history: a million computers in seconds."""
+    ids = range(1, computers + 1)
+    yield "INSERT INTO computer VALUES (?, ?, ?)", ((i, f"pc{i}", str(guid_of(i - 1))) for i in ids)
+    yield "INSERT INTO mac VALUES (?, ?)", ((mac_of(i - 1).hex(":"), i) for i in ids)
+    yield "INSERT INTO membership VALUES (?, ?)", ((i, collection) for i in ids)
+
+
+def _insert(link: Link, text: str, rows: Iterator[tuple[object, ...]]) -> None:
+    try:
+        with link.transaction():
+            link.connection.connection.cursor().executemany(text, rows)  # type: ignore[arg-type]
+    finally:
+        link.close()
+
+
+def _dnsmasq(hosts: int, directory: Path) -> Server:
+    listing = directory / f"hosts{hosts}"
+    if not listing.exists():
+        listing.write_text("".join(f"{mac_of(i).hex(':')},set:known\n" for i in range(hosts)))
+
+    def command(_: Path) -> list[str]:
+        words = ["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--pid-file="]
+        proxy = [f"--interface={INTERFACE}", "--bind-interfaces", "--dhcp-range=10.97.0.0,proxy"]
+        boot = [
+            "--pxe-service=x86-64_EFI,Boot,snponly.efi",
+            "--enable-tftp",
+            f"--tftp-root={directory}",
+            "--quiet-dhcp",
+        ]
+        return ["dnsmasq", *words, *proxy, *boot, f"--dhcp-hostsfile={listing}", "--log-facility=/dev/null"]
+
+    return command
+
+
+if __name__ == "__main__":
+    for result in run("--quick" in sys.argv):
+        print(
+            result.name,
+            result.unit,
+            {k: (round(result.median(k), 3), v) for k, v in result.samples.items()},
+            result.notes,
+        )
