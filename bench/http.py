@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,9 @@ import psutil
 
 from bench.http_load import Fetched, Load
 from bench.network import INTERFACE, Network, network
+from bench.packages import unpack
 from bench.result import Result
+from bench.tftp import CACHE
 from pxed.boot.token import Grant, seal
 from pxed.site.model import Cpu
 
@@ -139,22 +140,9 @@ def _nginx(net: Network, directory: Path) -> Iterator[_Server]:
         )
         + f"server {{ listen {_NGINX_PORT} backlog=512; root {directory}; }} }}\n"
     )
-    with _serving(net, [_nginx_program(), "-c", str(config), "-e", f"{directory}/nginx.log"], _NGINX_PORT) as process:
+    program = unpack("nginx", CACHE).command("usr/sbin/nginx")
+    with _serving(net, [*program, "-c", str(config), "-e", f"{directory}/nginx.log"], _NGINX_PORT) as process:
         yield _Server(_NGINX_PORT, "/", process)
-
-
-def _nginx_program() -> str:
-    """Debian's nginx: the installed one, or the package's file, unpacked and never installed."""
-    if found := shutil.which("nginx", path="/usr/sbin:/usr/bin"):
-        return found
-    cache = Path.home() / ".cache" / "pxed-bench" / "nginx"
-    program = cache / "usr/sbin/nginx"
-    if not program.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "-q", "download", "nginx"], cwd=cache, check=True, capture_output=True)
-        package = next(cache.glob("nginx_*.deb"))
-        subprocess.run(["dpkg-deb", "--extract", package.name, "."], cwd=cache, check=True)
-    return str(program)
 
 
 @contextmanager
