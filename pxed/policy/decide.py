@@ -6,6 +6,7 @@ either way. The rule's name is the function's, with dashes. Nothing here reads a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,29 @@ from pxed.policy.facts import Client, Facts
 from pxed.policy.identify import Identity, Standing, identify
 from pxed.policy.record import is_spent, is_under_way
 from pxed.policy.verdict import Abort, Boot, Choice, Finding, Ignore, Verdict
-from pxed.site.model import Advertisement, Cpu, Evidence, Kind, Plan, RecordState
+from pxed.policy.words import Words, phrase
+from pxed.site.model import Advertisement, Evidence, Kind, Plan, RecordState
+
+
+class Names(tuple[Choice, ...]):
+    """Choices as they stand in a sentence."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """The names of their advertisements."""
+        return ", ".join(repr(choice.advertisement.name) for choice in self) or "none"
+
+
+class PassedOver(tuple[tuple[Advertisement, Words], ...]):
+    """Advertisements that are not offered, each with the reason, as they stand in a sentence."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Empty if there are none."""
+        reasons = ", ".join(f"{advertisement.name!r} ({reason})" for advertisement, reason in self)
+        return f"; passed over: {reasons}" if reasons else ""
 
 
 @dataclass(slots=True)
@@ -40,41 +63,42 @@ class Case:
         return self.identity
 
 
-Rule = Callable[[Case], "str | Verdict"]
-"""A rule returns its finding as text to go on, or the verdict that ends the decision."""
+Rule = Callable[[Case], "Words | Verdict"]
+"""A rule returns what it found to go on, or the verdict that ends the decision."""
 
 
 def decide(facts: Facts, evidence: Evidence, plan: Plan, config: Config, now: datetime) -> Verdict:
     """What the client of `facts` shall do now, by what the site knows (`evidence`, `plan`) and `config` says."""
     case = Case(facts, evidence, plan, config, now)
-    for rule in RULES:
+    for name, rule in _NAMED_RULES:
         outcome = rule(case)
         if isinstance(outcome, Verdict):
             return outcome
-        case.trail.append(Finding(name_of(rule), outcome))
+        case.trail.append(Finding(name, outcome))
     raise AssertionError("the last rule ends every decision")
 
 
+@functools.cache
 def name_of(rule: Rule) -> str:
     """The rule's name in logs and trails: `unknown-support` for `unknown_support`."""
     return rule.__name__.replace("_", "-")
 
 
-def service_enabled(case: Case) -> str | Verdict:
+def service_enabled(case: Case) -> Words | Verdict:
     """1. The service point is switched on."""
     if case.config.service.enabled:
         return "the service point is switched on"
     return _ignore(case, service_enabled, "the service point is switched off: service.enabled = false")
 
 
-def pxe_client(case: Case) -> str | Verdict:
+def pxe_client(case: Case) -> Words | Verdict:
     """2. The packet is a network boot request."""
     if case.facts.client is Client.OTHER:
         return _ignore(case, pxe_client, "an ordinary DHCP client, no network boot request")
-    return f"a network boot request: {case.facts.client}, {case.facts.architecture.name}"
+    return phrase("a network boot request: {}, {}", case.facts.client, case.facts.architecture.name)
 
 
-def delay(case: Case) -> str | Verdict:
+def delay(case: Case) -> Words | Verdict:
     """4. The configured delay has passed for this client, so that another PXE server could answer first.
 
     By our own clock since the first packet of this boot: `secs` is no clock (iPXE keeps flags in it, dhcp.c
@@ -82,20 +106,20 @@ def delay(case: Case) -> str | Verdict:
     """
     seconds = case.config.responder.delay_seconds
     if case.facts.waited >= seconds:
-        return f"the delay of {seconds:g} s has passed or does not apply"
+        return phrase("the delay of {:g} s has passed or does not apply", seconds)
     left = seconds - case.facts.waited
     text = f"waits {left:.1f} s more of {seconds:g} s, for another PXE server to answer first"
     return _ignore(case, delay, text, retry_after=left)
 
 
-def identity(case: Case) -> str | Verdict:
+def identity(case: Case) -> Words | Verdict:
     """5. Known, unknown or conflict."""
     case.identity = identify(case.facts, case.evidence)
     case.collection_ids = case.identity.collection_ids
-    return case.identity.text
+    return case.identity.words
 
 
-def unknown_support(case: Case) -> str | Verdict:
+def unknown_support(case: Case) -> Words | Verdict:
     """6. Unknown computers are served only if a collection is set for them."""
     if case.known_identity.standing is not Standing.UNKNOWN:
         return "not needed"
@@ -106,27 +130,27 @@ def unknown_support(case: Case) -> str | Verdict:
     if collection_id is None:
         return _ignore(case, unknown_support, f"responder.unknown_computers names collection {setting!r}: none such")
     case.collection_ids = frozenset({collection_id})
-    return f"treated as a member of collection {setting!r}"
+    return phrase("treated as a member of collection {!r}", setting)
 
 
-def candidates(case: Case) -> str | Verdict:
+def candidates(case: Case) -> Words | Verdict:
     """7. Advertisements that reach this computer now and whose boot image its processor can run."""
     chosen: list[Choice] = []
-    passed_over: list[str] = []
-    for advertisement in sorted(case.plan.advertisements, key=_newest_first):
-        if advertisement.collection_id not in case.collection_ids:
-            continue
+    passed_over: list[tuple[Advertisement, Words]] = []
+    reaching = [each for each in case.plan.advertisements if each.collection_id in case.collection_ids]
+    if len(reaching) > 1:
+        reaching.sort(key=_newest_first)
+    for advertisement in reaching:
         choice = _choice(case, advertisement)
         if isinstance(choice, Choice):
             chosen.append(choice)
         else:
-            passed_over.append(f"{advertisement.name!r} ({choice})")
+            passed_over.append((advertisement, choice))
     case.candidates = tuple(chosen)
-    names = ", ".join(repr(choice.advertisement.name) for choice in chosen) or "none"
-    return f"advertised: {names}" + (f"; passed over: {', '.join(passed_over)}" if passed_over else "")
+    return phrase("advertised: {}{}", Names(case.candidates), PassedOver(tuple(passed_over)))
 
 
-def mandatory(case: Case) -> str | Verdict:
+def mandatory(case: Case) -> Words | Verdict:
     """8. The newest mandatory advertisement, if it has not run.
 
     Only the newest counts: an older one that never ran is superseded and does not wipe what the newer installed.
@@ -153,21 +177,21 @@ def mandatory(case: Case) -> str | Verdict:
     return Boot(_trail(case, mandatory, text), case.identity, choices=(newest,), mandatory=True)
 
 
-def optional(case: Case) -> str | Verdict:
+def optional(case: Case) -> Words | Verdict:
     """10. The optional ones: one behind F12, several as a menu behind F12."""
     chosen = tuple(choice for choice in case.candidates if choice.advertisement.kind is Kind.OPTIONAL)
     if not chosen:
         return "no optional advertisement"
-    names = ", ".join(repr(choice.advertisement.name) for choice in chosen)
-    return Boot(_trail(case, optional, f"F12 offers {names}"), case.identity, choices=chosen)
+    return Boot(_trail(case, optional, phrase("F12 offers {}", Names(chosen))), case.identity, choices=chosen)
 
 
-def nothing(case: Case) -> str | Verdict:
+def nothing(case: Case) -> Words | Verdict:
     """11. Known, but nothing to do, with what the rule `mandatory` found: that is what people ask about."""
-    why = next(finding.text for finding in case.trail if finding.rule == name_of(mandatory))
+    why = next(finding.words for finding in case.trail if finding.rule == name_of(mandatory))
     if case.config.responder.nothing_to_do == "silent":
-        return _ignore(case, nothing, f'nothing to do, so silence (responder.nothing_to_do = "silent"): {why}')
-    return Abort(_trail(case, nothing, f"nothing to do: {why}"), case.identity)
+        silence = 'nothing to do, so silence (responder.nothing_to_do = "silent"): {}'
+        return _ignore(case, nothing, phrase(silence, why))
+    return Abort(_trail(case, nothing, phrase("nothing to do: {}", why)), case.identity)
 
 
 RULES: tuple[Rule, ...] = (
@@ -183,11 +207,14 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _trail(case: Case, rule: Rule, text: str) -> tuple[Finding, ...]:
+_NAMED_RULES = tuple((name_of(rule), rule) for rule in RULES)
+
+
+def _trail(case: Case, rule: Rule, text: Words) -> tuple[Finding, ...]:
     return (*case.trail, Finding(name_of(rule), text))
 
 
-def _ignore(case: Case, rule: Rule, text: str, retry_after: float | None = None) -> Ignore:
+def _ignore(case: Case, rule: Rule, text: Words, retry_after: float | None = None) -> Ignore:
     return Ignore(_trail(case, rule, text), case.identity, retry_after)
 
 
@@ -195,17 +222,16 @@ def _newest_first(advertisement: Advertisement) -> tuple[float, int]:
     return (-advertisement.start.timestamp(), -advertisement.id)
 
 
-def _choice(case: Case, advertisement: Advertisement) -> Choice | str:
+def _choice(case: Case, advertisement: Advertisement) -> Choice | Words:
     """The choice that `advertisement` is for this client now, or why it is none."""
     if not advertisement.enabled:
         return "disabled"
     if advertisement.start > case.now:
-        return f"starts {advertisement.start:%Y-%m-%d %H:%M} UTC"
+        return phrase("starts {:%Y-%m-%d %H:%M} UTC", advertisement.start)
     if advertisement.expires is not None and advertisement.expires <= case.now:
-        return f"expired {advertisement.expires:%Y-%m-%d %H:%M} UTC"
+        return phrase("expired {:%Y-%m-%d %H:%M} UTC", advertisement.expires)
     image = case.plan.boot_images.get(advertisement.boot_image)
-    cpus = tuple(Cpu(cpu) for cpu in case.facts.architecture.cpus)
-    variant = image.variant_for(cpus) if image else None
+    variant = image.variant_for(case.facts.architecture.cpus) if image else None
     if image is None or variant is None:
-        return f"boot image {advertisement.boot_image!r} has no variant for {case.facts.architecture.name}"
+        return phrase("boot image {!r} has no variant for {}", advertisement.boot_image, case.facts.architecture.name)
     return Choice(advertisement, image.id, variant)

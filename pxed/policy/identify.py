@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pxed.policy.facts import Facts
+from pxed.policy.words import Words, phrase
 from pxed.site.model import Computer, Evidence, Known, PxeRecord
 
 
@@ -27,7 +28,7 @@ class Identity:
     computer: Computer | None
     collection_ids: frozenset[int]
     records: tuple[PxeRecord, ...]
-    text: str
+    words: Words
     """the finding, for people"""
 
     @property
@@ -46,14 +47,24 @@ def identify(facts: Facts, evidence: Evidence) -> Identity:
     MAC and GUID point at the same computer, or only one of them points at any: it is that computer. They point at
     different ones: a conflict, in which the computer with the MAC address stands for both.
     """
+    sole = evidence.by_mac or (evidence.by_guid[0] if evidence.by_guid else None)
+    if sole is not None and all(known is sole for known in evidence.by_guid):
+        how = (
+            "MAC address and GUID"
+            if evidence.by_mac and evidence.by_guid
+            else "MAC address"
+            if evidence.by_mac
+            else "GUID"
+        )
+        return _of(Standing.KNOWN, sole, phrase("{}, known by {}", sole.computer.name, how))
     found: dict[int, tuple[Known, list[str]]] = {}
     for known, how in [(evidence.by_mac, "MAC address"), *((known, "GUID") for known in evidence.by_guid)]:
         if known is not None:
             found.setdefault(known.computer.id, (known, []))[1].append(how)
     if not found:
-        guid = f"GUID {facts.guid}" if facts.guids else "no usable GUID"
-        text = f"no computer has MAC address {facts.mac} or its GUID ({guid})"
-        return Identity(Standing.UNKNOWN, facts.mac, None, frozenset(), evidence.unknown_records, text)
+        guid = phrase("GUID {}", facts.guid) if facts.guids else "no usable GUID"
+        words = phrase("no computer has MAC address {} or its GUID ({})", facts.mac, guid)
+        return Identity(Standing.UNKNOWN, facts.mac, None, frozenset(), evidence.unknown_records, words)
     known, hows = next(iter(found.values()))
     text = f"{known.computer.name}, known by {' and '.join(hows)}"
     standing = Standing.KNOWN
@@ -61,4 +72,8 @@ def identify(facts: Facts, evidence: Evidence) -> Identity:
         others = ", ".join(f"{other.computer.name} by {' and '.join(how)}" for other, how in list(found.values())[1:])
         text = f"conflict: {text}, but also {others}"
         standing = Standing.CONFLICT
-    return Identity(standing, str(known.computer.id), known.computer, known.collection_ids, known.records, text)
+    return _of(standing, known, text)
+
+
+def _of(standing: Standing, known: Known, words: Words) -> Identity:
+    return Identity(standing, str(known.computer.id), known.computer, known.collection_ids, known.records, words)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pxed.policy.identify import Identity
+from pxed.policy.words import Words
 from pxed.site.model import Advertisement, ImageVariant
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What one rule asked and found."""
 
     rule: str
     """the rule's stable name, such as `unknown-support`"""
-    text: str
+    words: Words
     """what it found, as a sentence for people"""
+
+    @property
+    def text(self) -> str:
+        """The sentence, made only if somebody reads it: most findings of a storm of packets are not read."""
+        return str(self.words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ except those of advertisements.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -81,10 +82,9 @@ class BootImage:
     variants: tuple[ImageVariant, ...]
     created_at: datetime
 
-    def variant_for(self, cpus: tuple[Cpu, ...]) -> ImageVariant | None:
-        """The variant for the first of `cpus` that this image has."""
-        by_cpu = {variant.cpu: variant for variant in self.variants}
-        return next((by_cpu[cpu] for cpu in cpus if cpu in by_cpu), None)
+    def variant_for(self, cpus: Sequence[str]) -> ImageVariant | None:
+        """The variant for the first of `cpus`, in Debian's names, that this image has."""
+        return next((variant for cpu in cpus for variant in self.variants if variant.cpu == cpu), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,24 @@
+"""Sentences that are put together when they are read."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Phrase(NamedTuple):
+    """A template for `str.format` and what goes into it, in order."""
+
+    template: str
+    arguments: tuple[object, ...]
+
+    def __str__(self) -> str:
+        """The sentence."""
+        return self.template.format(*self.arguments)
+
+
+Words = str | Phrase
+
+
+def phrase(template: str, *arguments: object) -> Phrase:
+    """`template` with `arguments`, to be put together later; they must not change any more."""
+    return Phrase(template, arguments)
