@@ -66,18 +66,9 @@ class Timeline:
     """seconds since power-on, what happened; the last one is the end that was waited for"""
 
 
-def run(quick: bool, picture: Path | None = None) -> list[Result]:
-    """Times to the first script line and to the disk, timelines in the notes; draws them as an SVG into `picture`."""
-    timelines = measure(1 if quick else 3)
-    if picture is not None:
-        picture.write_text(drawn(timelines))
-    return results_of(timelines)
-
-
-def drawn(timelines: list[Timeline]) -> str:
-    """The latest boot of each kind as an SVG."""
-    latest = {(one.firmware.upper(), one.task, one.server): one for one in timelines}
-    return draw([Row(f"{name}: {task}", server, one.events) for (name, task, server), one in latest.items()])
+def run(quick: bool) -> list[Result]:
+    """Times to the first script line and to the disk, with timelines in words and as a picture."""
+    return results_of(measure(1 if quick else 3))
 
 
 def results_of(timelines: list[Timeline]) -> list[Result]:
@@ -95,8 +86,15 @@ def results_of(timelines: list[Timeline]) -> list[Result]:
                 result = script if timeline.task is Task.SCRIPT else nothing
                 result.add(timeline.server, timeline.events[-1][0])
                 result.notes.append(_told(timeline))
+        script.picture = _drawn(timelines, firmware)
         results += [script, nothing]
     return results
+
+
+def _drawn(timelines: list[Timeline], firmware: Firmware) -> str:
+    """The latest boot of each kind."""
+    latest = {(one.task, one.server): one for one in timelines if one.firmware is firmware}
+    return draw([Row(f"{firmware.upper()}: {task}", server, one.events) for (task, server), one in latest.items()])
 
 
 def measure(rounds: int) -> list[Timeline]:
@@ -197,6 +195,6 @@ def _told(timeline: Timeline) -> str:
 
 
 if __name__ == "__main__":
-    for result in run("--quick" in sys.argv, Path(sys.argv[-1]) if sys.argv[-1].endswith(".svg") else None):
+    for result in run("--quick" in sys.argv):
         print(result.name, {server: result.median(server) for server in result.samples}, result.ratio(), result.met())
         print(*result.notes, sep="\n")

@@ -112,6 +112,9 @@ def _section(result: Result, plots: Path) -> str:
             shown = f"{ratio:.2f}" if ratio is not None else ""
             lines.append(f"| {server} | {_figure(result.median(server))} | {low} to {high} | {shown} |")
         lines += ["", f"![{result.name}](benchmarks/{name}.svg)", ""]
+    if result.picture:
+        (plots / f"{name}-picture.svg").write_text(result.picture)
+        lines += [f"![{result.name}, in phases](benchmarks/{name}-picture.svg)", ""]
     if verdict(result):
         lines += [f"{verdict(result)}.".capitalize(), ""]
     lines += [f"* {note}" for note in result.notes]

@@ -32,6 +32,8 @@ class Result:
     """server -> one figure a round, in order of the rounds; `pxed` is the server under test"""
     notes: list[str] = field(default_factory=list)
     """sentences for the reader, such as why a server is missing"""
+    picture: str = ""
+    """an SVG of its own, shown beside the plot of the samples"""
 
     def add(self, server: str, figure: float) -> None:
         """One round's figure of `server`."""
