@@ -18,6 +18,8 @@ from pxed.site.tables import REVISIONS
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one: longer than the import of many thousand computers holds the lock."""
+_CACHE_KIB = 32 * 1024
+"""Pages that a connection keeps: the upper floors of the indexes of a million computers, and what was asked of late."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -90,6 +92,7 @@ def _sqlite_engine(url: URL, path: Path, busy_seconds: float) -> Engine:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")  # a hand-out that was committed survives a power cut
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         except sqlite3.Error:
             connection.close()
             raise

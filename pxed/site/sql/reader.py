@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import BindParameter, ColumnElement, Function, Text, bindparam, cast, func, literal_column, or_, select
 from sqlalchemy.engine import Engine
@@ -126,24 +126,24 @@ def _read_plan(link: Link, change: int) -> Plan:
 
 def _evidence(rows: Sequence[Row], mac: str, orders: Sequence[str]) -> Evidence:
     """From the rows of `_about`."""
-    found: dict[int, tuple[Computer, str | None, list[PxeRecord]]] = {}
+    found: dict[int, tuple[Computer, str | None, str | None, list[PxeRecord]]] = {}
     of_mac: dict[int, PxeRecord] = {}
     for _, number, name, guid, macs, collections, *record in rows:
         if number is not None and number not in found:
             addresses = tuple(sorted(macs.split())) if macs else ()
-            found[number] = Computer(number, name, addresses, uuid.UUID(guid) if guid else None), collections, []
+            found[number] = Computer(number, name, addresses, uuid.UUID(guid) if guid else None), guid, collections, []
         if record[0] is not None:
             each = to_record(record)
             if each.subject == mac:
                 of_mac[each.id] = each
             else:
-                found[number][2].append(each)
+                found[number][3].append(each)
     by_mac, by_guid = None, []
-    for who, collections, records in found.values():
+    for who, guid, collections, records in found.values():
         known = Known(who, _ids(collections), _latest_first(records))
         if mac in who.macs:
             by_mac = known
-        if who.guid is not None and str(who.guid) in orders:
+        if guid in orders:
             by_guid.append(known)
     return Evidence(by_mac, tuple(by_guid), _latest_first(of_mac.values()))
 
@@ -154,6 +154,8 @@ def _ids(text: str | None) -> frozenset[int]:
     return frozenset(map(int, text.split())) if text else frozenset()
 
 
-def _latest_first(records: Iterable[PxeRecord]) -> tuple[PxeRecord, ...]:
+def _latest_first(records: Collection[PxeRecord]) -> tuple[PxeRecord, ...]:
     """As RECORDS orders them."""
+    if not records:
+        return ()
     return tuple(sorted(records, key=lambda record: (record.changed_at, record.id), reverse=True))
