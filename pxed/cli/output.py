@@ -13,12 +13,16 @@ import sys
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
 Row = Mapping[str, Any]
+
+_MEASURED = 1000
+"""Lines whose columns are measured before the first is written."""
 
 
 def print_rows(rows: Iterable[Row], columns: Mapping[str, str], *, as_json: bool, empty: str) -> None:
@@ -27,14 +31,15 @@ def print_rows(rows: Iterable[Row], columns: Mapping[str, str], *, as_json: bool
     if as_json:
         _print_json_list(rows)
         return
-    lines = [[cell(row[key]) for key in columns] for row in rows]
-    if not lines:
+    lines = ([cell(row[key]) for key in columns] for row in rows)
+    first = list(islice(lines, _MEASURED))
+    if not first:
         if empty:
             say(empty)
     elif sys.stdout.isatty():
-        _print_rich_table(list(columns.values()), lines)
+        _print_rich_table(list(columns.values()), [*first, *lines])
     else:
-        _print_aligned([[heading.upper() for heading in columns.values()], *lines])
+        _print_aligned([[heading.upper() for heading in columns.values()], *first], lines)
 
 
 def print_fields(fields: Row, *, as_json: bool) -> None:
@@ -112,11 +117,14 @@ def _print_json_list(rows: Iterable[Row]) -> None:
     click.echo("[]" if before == "[" else "\n]")
 
 
-def _print_aligned(lines: Sequence[Sequence[str]]) -> None:
+def _print_aligned(lines: Sequence[Sequence[str]], more: Iterable[Sequence[str]] = ()) -> None:
+    """`lines` set the widths; `more`, which may be a million, are written as they are read."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+    rest = iter(more)
+    while lines:
+        padded = ([text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines)
+        click.echo("\n".join("  ".join(line).rstrip() for line in padded))
+        lines = list(islice(rest, _MEASURED))
 
 
 def _print_rich_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
