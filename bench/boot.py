@@ -55,6 +55,13 @@ class Task(StrEnum):
     NOTHING = "nothing to do"
 
 
+_END = {Task.SCRIPT: "the first line of the script", Task.NOTHING: "the first line of the disk"}
+_DNSMASQ = (
+    "dnsmasq has one service for firmware and one for iPXE, told apart by tag; with one for all, iPXE loads itself from "
+    "dnsmasq's menu again and again and does not reach the script within 150 s on BIOS"
+)
+
+
 @dataclass(frozen=True)
 class Timeline:
     """One boot."""
@@ -79,7 +86,7 @@ def results_of(timelines: list[Timeline]) -> list[Result]:
         script = Result(
             "Boot", f"{title}: power-on to the first line of the boot script", "s", "lower", _BARS[firmware]
         )
-        script.notes.append(_FLOOR[firmware])
+        script.notes += [_FLOOR[firmware], _DNSMASQ]
         nothing = Result("Boot", f"{title}: power-on to the disk, with nothing to do", "s", "lower", 1.0)
         for timeline in timelines:
             if timeline.firmware is firmware:
@@ -133,7 +140,7 @@ async def _boot(net: Network, directory: Path, firmware: Firmware, server: str, 
         end = await machine.serial.wait_for(_SCRIPT if task is Task.SCRIPT else _DISK, _LONGEST)
         events = [(line.at, text) for line in machine.serial.lines if (text := event_of(line.text))]
     path.unlink()
-    return Timeline(firmware, server, task, (*(event for event in events if event[0] < end.at), (end.at, end.text)))
+    return Timeline(firmware, server, task, (*(event for event in events if event[0] < end.at), (end.at, _END[task])))
 
 
 async def _advertise(point: ServicePoint, directory: Path) -> None:
