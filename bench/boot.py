@@ -57,8 +57,8 @@ class Task(StrEnum):
 
 _END = {Task.SCRIPT: "the first line of the script", Task.NOTHING: "the first line of the disk"}
 _DNSMASQ = (
-    "dnsmasq has one service for firmware and one for iPXE, told apart by tag; with one for all, iPXE loads itself from "
-    "dnsmasq's menu again and again and does not reach the script within 150 s on BIOS"
+    "dnsmasq has one service for firmware and one for iPXE, told apart by tag; with one for all, iPXE loads itself "
+    "from the menu again and again and does not reach the script within 150 s on BIOS"
 )
 
 
