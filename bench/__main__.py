@@ -1,12 +1,9 @@
-"""`python -m bench [--quick] [--only NAME]`: runs the benchmarks one after the other and writes the page."""
+"""`python -m bench [--quick] [--only PART] [--docs DIRECTORY]`: runs the benchmarks and writes the page."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib
-import importlib.util
-import inspect
 import os
 import sys
 from pathlib import Path
@@ -18,7 +15,7 @@ from bench.tftp import CACHE
 
 _DOCS = Path(__file__).parent.parent / "docs"
 _PARTS = ("tftp", "answers", "http", "boot")
-"""modules of this package with a function `run(quick) -> list[Result]`, plain or a coroutine"""
+"""modules of this package with a function `run(quick) -> list[Result]`"""
 
 
 def main() -> None:
@@ -32,8 +29,6 @@ def main() -> None:
         sys.exit("the benchmark makes network namespaces, which needs root")
     results: list[Result] = []
     for part in chosen.only or _PARTS:
-        if importlib.util.find_spec(f"bench.{part}") is None:
-            continue
         for result in _run(part, quick=chosen.quick):
             results.append(result)
             print(report.line(result), flush=True)
@@ -44,8 +39,7 @@ def main() -> None:
 def _run(part: str, *, quick: bool) -> list[Result]:
     """The results of one part; a part that cannot run says why and leaves the others alone."""
     try:
-        found = importlib.import_module(f"bench.{part}").run(quick)
-        return list(asyncio.run(found) if inspect.iscoroutine(found) else found)
+        return list(importlib.import_module(f"bench.{part}").run(quick))
     except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, hours of the other parts' figures are kept
         print(f"{part} could not be measured: {type(error).__name__}: {error}", file=sys.stderr)
         return []

@@ -111,7 +111,7 @@ class Bench:
         return outcome, spent
 
 
-async def run(quick: bool) -> list[Result]:
+def run(quick: bool) -> list[Result]:
     """Every load of the table, or with `quick` the main ones on the fast servers."""
     field = find_peers(CACHE)
     with _bench(field, quick) as bench:
