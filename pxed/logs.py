@@ -96,6 +96,7 @@ def configure(level: str, log_format: str, environment: Mapping[str, str]) -> No
     else:
         handler.setFormatter(TextFormatter(journal="JOURNAL_STREAM" in environment))
     # what no line shows need not be found out for each (logging HOWTO, "Optimization")
+    logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]

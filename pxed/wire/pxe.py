@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag, StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address
 
 from pxed.errors import WireError
@@ -59,7 +60,13 @@ def vendor_class(options: Options) -> VendorClass | None:
 
     EDK2 and iPXE compare the first 9 or 10 octets only, so whatever follows does not change the kind of client.
     """
-    match = _VENDOR_CLASS.match(options.get(Option.VENDOR_CLASS_IDENTIFIER, b""))
+    return _read_vendor_class(options.get(Option.VENDOR_CLASS_IDENTIFIER, b""))
+
+
+@lru_cache(maxsize=256)
+def _read_vendor_class(value: bytes) -> VendorClass | None:
+    """All machines of a model send the same."""
+    match = _VENDOR_CLASS.match(value)
     if not match:
         return None
     identifier, architecture, major, minor = match.groups()
@@ -73,7 +80,7 @@ def vendor_class(options: Options) -> VendorClass | None:
 def architecture_codes(options: Options) -> tuple[int, ...]:
     """Option 93, 16-bit codes (RFC 4578 section 2.1), the client's own first; half a code at the end is left out."""
     value = options.get(Option.CLIENT_SYSTEM_ARCHITECTURE, b"")
-    return struct.unpack(f"!{len(value) // 2}H", value[: len(value) & ~1])
+    return tuple([int.from_bytes(value[at : at + 2]) for at in range(0, len(value) & ~1, 2)])
 
 
 def architecture_code(options: Options) -> int | None:
