@@ -18,8 +18,10 @@ from bench.network import Network, run
 from bench.tftp_load import Order, Outcome
 
 _TICK = os.sysconf("SC_CLK_TCK")
-_GRACE = 5.0
-"""seconds between SIGTERM and SIGKILL"""
+_GRACE = 0.3
+"""seconds between SIGTERM and SIGKILL; nothing that a server still wants to do is worth waiting for"""
+_GONE = 5.0
+"""seconds after which a process that was killed is gone"""
 
 
 class Silent(Exception):
@@ -50,7 +52,7 @@ def running(net: Network, arguments: list[str], words: Path) -> Iterator[int]:
 
 def _clear(namespace: str) -> None:
     """Ends what is left in a namespace of ours, and returns when it is gone."""
-    end = time.monotonic() + _GRACE
+    end = time.monotonic() + _GONE
     while (left := run(["ip", "netns", "pids", namespace]).split()) and time.monotonic() < end:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
