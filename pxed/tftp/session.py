@@ -158,6 +158,7 @@ class Session:
         "_fill",
         "_first",
         "_hastened",
+        "_hasty",
         "_repeated",
         "_repetitions",
         "_retries",
@@ -208,7 +209,8 @@ class Session:
         self._round_trip = 0.0
         self._variation = _FIRST_VARIATION
         self._samples = 0
-        self._hastened = False
+        self._hastened = False  # in this window
+        self._hasty = False  # the deadline was brought forward
         self._repeated = -1  # the highest block that was sent more than once
         self._fill = False
         self._awaited = _NONE  # the ACK after which the next full window follows, while all goes well
@@ -243,6 +245,7 @@ class Session:
             self.acked = sent
             self.sent = ahead = sent + window
             self._awaited = ahead & 0xFFFF if ahead + window <= self.last else _NONE
+            self._sent_at = now
             self.deadline = now + self._wait
             return sent + 1, window
         acked = self.acked
@@ -261,7 +264,7 @@ class Session:
         if acked < sent and self._is_doubtful(now):
             return NOTHING
         sent = acked + self._window
-        if sent + self._window <= last and self._samples >= _FIRST_SAMPLES:
+        if acked > self._repeated and self._samples >= _FIRST_SAMPLES and sent + self._window <= last:
             self._awaited = sent & 0xFFFF
         self.sent = sent = min(sent, last)
         self._sent_at = now
@@ -292,22 +295,20 @@ class Session:
         brought forward to two round trips from now, which a client that missed nothing answers before. Once a window.
         """
         if self._window > 1 and not self._hastened and self.acked >= self._first:
-            self._hastened = True
+            self._hastened = self._hasty = True
             self.deadline = min(self.deadline, now + self._haste)
         return NOTHING
 
     def measure(self) -> None:
         """To be called now and then: the next round trip is measured."""
-        if self._awaited != _NONE:
-            self._sent_at = self.deadline - self._wait
-            self._awaited = _NONE
+        self._awaited = _NONE
 
     def _learn(self, now: float) -> None:
         """Something new was acknowledged: the address is proven and, unless the block was sent twice (Karn's rule), the
         round trip is known, from which the next time-out follows (RFC 6298 sections 2 and 3). What the client asked for
         or the configuration says is its upper bound. After a repetition the longer wait stays until a measurement."""
         self._timeout = self._terms.timeout
-        self._hastened = self._fill = False
+        self._hastened = self._hasty = self._fill = False
         self._tries = self._repetitions = 0
         if self.acked > self._repeated:
             sample = now - self._sent_at
@@ -332,17 +333,20 @@ class Session:
         self._awaited = _NONE
         if self._fill:
             self._fill = False
+            self._hasty = True
             self.deadline = now + self._haste
             first = self.sent + 1
             self.sent = min(self.acked + self._window, self.last)
             return (first, self.sent + 1 - first) if self.sent >= first else NOTHING
         # Repetitions that come sooner than was agreed do not make the server give up sooner.
-        self._tries += self._wait >= self._timeout
+        self._tries += self._wait >= self._timeout and not self._hasty
         if self._tries > (self._retries if self.proven else min(self._retries, _UNPROVEN_RETRIES)):
             at_end = self.proven and self.sent == self.last
             self.outcome = Outcome.UNCONFIRMED if at_end else Outcome.TIMED_OUT
             return NOTHING
-        self._wait = min(2 * self._wait, max(self._timeout, _LONGEST_WAIT))
+        if not self._hasty:
+            self._wait = min(2 * self._wait, max(self._timeout, _LONGEST_WAIT))
+        self._hasty = False
         self.deadline = now + self._wait
         count = max((self.sent - self.acked) >> self._repetitions, 1)
         self._repetitions += 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import random
+import statistics
 
 import pytest
 from hypothesis import given, settings
@@ -137,6 +139,17 @@ def test_a_window_that_was_filled_up_is_repeated_soon_if_the_client_was_right() 
     assert one.deadline == pytest.approx(2.2)
     assert one.acknowledge(1, 2.1) == NOTHING
     assert one.expire(one.deadline) == (2, 4)
+
+
+@pytest.mark.parametrize("window", [1, 4, 16])
+def test_loss_costs_round_trips_and_no_seconds(window: int) -> None:
+    """5 % each way in a network of 1 ms: the clock of the simulation, not ours."""
+    dice = random.Random(window)  # noqa: S311
+    fate: Fate = lambda: LOST if dice.random() < 0.05 else OK  # noqa: E731
+    runs = [Simulation(agreed({"windowsize": window}), 200 * 512, fate, retries=100).complete() for _ in range(21)]
+    assert all(run.received == list(range(1, 202)) for run in runs)
+    assert statistics.median(run.seconds for run in runs) < 2.5
+    assert statistics.median(run.sent.total() for run in runs) < 201 * (1.2 + 0.06 * window)
 
 
 @pytest.mark.parametrize("window", [2, 4, 16])
