@@ -19,6 +19,8 @@ from pxed.wire.tftp import ErrorCode, encode
 
 _OUTLETS = 4
 """data sockets of one local address"""
+_LONGEST_NAP = 0.1
+"""Seconds after which a timer looks anew: an ACK after a long silence may have brought the deadline nearer."""
 _PER_OUTLET = 256
 """Transfers before another socket is opened: the ACKs of all of them must fit in its receive buffer."""
 
@@ -170,7 +172,7 @@ class Deliveries:
         return self._timers[0][0] if self._timers else math.inf
 
     def _schedule(self, delivery: Delivery) -> None:
-        delivery.wake = delivery.session.deadline
+        delivery.wake = min(delivery.session.deadline, self._clock() + _LONGEST_NAP)
         heapq.heappush(self._timers, (delivery.wake, next(self._serial), delivery))
 
     def _ended(self, delivery: Delivery) -> None:
