@@ -206,6 +206,14 @@ class Http(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class Https(Section):
+    """`[https]`: the same over TLS, with the certificate that `pxed cert` keeps."""
+
+    port: Annotated[int, _between(0, 65535)] = 0
+    """TCP; 0: not at all"""
+
+
+@dataclass(frozen=True, slots=True)
 class Database(Section):
     """`[database]`: where the site is kept."""
 
@@ -241,6 +249,7 @@ class Config(Section):
     responder: Responder = field(default_factory=Responder)
     tftp: Tftp = field(default_factory=Tftp)
     http: Http = field(default_factory=Http)
+    https: Https = field(default_factory=Https)
     database: Database = field(default_factory=Database)
     loaders: dict[Annotated[str, Check(_kind_of_firmware)], tuple[FileName, ...]] = field(
         default_factory=lambda: dict(DEFAULT_LOADERS)

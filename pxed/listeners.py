@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
@@ -19,7 +20,7 @@ from aiohttp import web
 from pxed.config import Config
 from pxed.errors import PxedError
 from pxed.interfaces import BACKLOG, Interface, bind_udp, listen_tcp
-from pxed.ports import Port, boot_server_port, dhcp_port, http_port, refusal
+from pxed.ports import Port, boot_server_port, dhcp_port, http_port, https_port, refusal
 from pxed.responder.endpoint import Answerer, Endpoint, Place
 
 log = logging.getLogger("pxed.listeners")
@@ -33,20 +34,22 @@ class _Bound:
 
     endpoints: list[Endpoint] = field(default_factory=list)
     sockets: list[socket.socket] = field(default_factory=list)
-    http: socket.socket | None = None
+    http: list[tuple[socket.socket, ssl.SSLContext | None]] = field(default_factory=list)
+    """listening TCP sockets, those for TLS with their context"""
 
     def close(self) -> None:
         """Gives the ports back."""
-        for one in (*self.sockets, *([self.http] if self.http else [])):
+        for one in (*self.sockets, *(listener for listener, _ in self.http)):
             one.close()
 
 
 class Listeners:
     """Keeps the sockets in step with the interfaces."""
 
-    def __init__(self, config: Config, answerer: Answerer) -> None:
+    def __init__(self, config: Config, answerer: Answerer, tls: ssl.SSLContext | None) -> None:
         self._config = config
         self._answerer = answerer
+        self._tls = tls
         self._bound: dict[Interface, _Bound] = {}
         self._serving: dict[Interface, asyncio.Task[None]] = {}
 
@@ -63,11 +66,9 @@ class Listeners:
             if self._config.responder.listen_dhcp:
                 self._bind_udp(bound, interface, dhcp_port(), [_ANY, *addresses])
             self._bind_udp(bound, interface, boot_server_port(), addresses)
-            port = http_port(self._config)
-            try:
-                bound.http = listen_tcp(interface.name, port.number)
-            except OSError as error:
-                raise refusal(error, port, interface.name) from None
+            self._listen(bound, interface, http_port(self._config), None)
+            if self._tls is not None:
+                self._listen(bound, interface, https_port(self._config), self._tls)
         except BaseException:
             bound.close()
             raise
@@ -76,16 +77,17 @@ class Listeners:
     async def serve(self, interface: Interface, runner: web.AppRunner) -> None:
         """Answers on a bound interface until cancelled or until it is gone."""
         bound = self._bound[interface]
-        assert bound.http is not None  # noqa: S101 - bind() filled it
-        site = web.SockSite(runner, bound.http, backlog=BACKLOG)
-        await site.start()
+        sites = [web.SockSite(runner, listener, ssl_context=tls, backlog=BACKLOG) for listener, tls in bound.http]
+        for site in sites:
+            await site.start()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for endpoint in bound.endpoints:
                     tasks.create_task(endpoint.serve())
                 await asyncio.Event().wait()
         finally:
-            await site.stop()
+            for site in sites:
+                await site.stop()
             bound.close()
 
     def start(self, interface: Interface, runner: web.AppRunner, tasks: asyncio.TaskGroup) -> None:
@@ -131,6 +133,13 @@ class Listeners:
     def unsent(self) -> int:
         """Answers that the kernel did not take, on all present endpoints."""
         return sum(endpoint.unsent for bound in self._bound.values() for endpoint in bound.endpoints)
+
+    @staticmethod
+    def _listen(bound: _Bound, interface: Interface, port: Port, tls: ssl.SSLContext | None) -> None:
+        try:
+            bound.http.append((listen_tcp(interface.name, port.number), tls))
+        except OSError as error:
+            raise refusal(error, port, interface.name) from None
 
     def _bind_udp(self, bound: _Bound, interface: Interface, port: Port, addresses: list[str]) -> None:
         try:

@@ -49,6 +49,11 @@ def http_port(config: Config) -> Port:
     return Port("http.port", "TCP", config.http.port, "choose another with http.port")
 
 
+def https_port(config: Config) -> Port:
+    """The same over TLS."""
+    return Port("https.port", "TCP", config.https.port, "choose another with https.port")
+
+
 def tftp_port(config: Config) -> Port:
     """Boot loaders."""
     return Port("tftp.port", "UDP", config.tftp.port, "another TFTP server on this host has to go")

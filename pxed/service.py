@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import signal
+import ssl
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -52,6 +53,7 @@ _AT_START_ONLY = (
     "tftp.port",
     "tftp.workers",
     "http.port",
+    "https.port",
     "database.url",
 )
 """Keys whose change takes effect at the next start."""
@@ -74,7 +76,8 @@ class Service:
         self._stop = asyncio.Event()
         self._rescan = asyncio.Event()
         self._point: Point | None = None
-        self._listeners = Listeners(config, self._answer)
+        self._tls = _tls_context(config)
+        self._listeners = Listeners(config, self._answer, self._tls)
         self._missing: list[str] = []
 
     async def run(self) -> None:
@@ -204,7 +207,8 @@ class Service:
         where = ", ".join(f"{one.name} ({one.addresses[0].ip})" for one in self._listeners.interfaces) or "no interface"
         dhcp = "67, 4011" if self._config.responder.listen_dhcp else "4011"
         tftp, http = self._config.tftp.port, self._config.http.port
-        log.info("pxed %s answers on %s: DHCP %s, TFTP %d, HTTP %d", __version__, where, dhcp, tftp, http)
+        https = f", HTTPS {self._config.https.port}" if self._tls else ""
+        log.info("pxed %s answers on %s: DHCP %s, TFTP %d, HTTP %d%s", __version__, where, dhcp, tftp, http, https)
         self._notifier.ready(f"answering on {where}")
 
     def _reload(self, point: Point, pool: Pool, key: bytes) -> None:
@@ -222,11 +226,22 @@ class Service:
             self._config = config
             loaders = find_loaders(config)
             point.apply(config, loaders)
+            self._refresh_certificate()
             pool.configure(tftp_settings(config, self._listeners.interfaces, loaders, key))
             logs.configure(config.log.level, config.log.format, self._environment)
             self._rescan.set()
             log.info("took over the configuration %s", self._path)
         self._announce()
+
+    def _refresh_certificate(self) -> None:
+        """A certificate that was renewed meanwhile is used from now on; one that cannot be used is told of."""
+        if self._tls is not None:
+            from pxed.tls.serving import refresh
+
+            try:
+                refresh(self._tls, self._config.service.state_dir)
+            except PxedError as error:
+                log.error("kept the old certificate: %s", error)
 
     async def _status(self, point: Point, pool: Pool) -> dict[str, Any]:
         return {
@@ -242,6 +257,14 @@ class Service:
             **point.status(),
             "tftp": await pool.counters(),
         }
+
+
+def _tls_context(config: Config) -> ssl.SSLContext | None:
+    if not config.https.port:
+        return None
+    from pxed.tls.serving import serving_context  # with it comes cryptography, which nothing else here needs
+
+    return serving_context(config.service.state_dir)
 
 
 def tftp_endpoints(chosen: Iterable[Interface]) -> tuple[Endpoint, ...]:

@@ -20,7 +20,7 @@ from pxed.errors import NotFound, NotPermitted, PxedError, StoreError, StoreMiss
 from pxed.image.library import verify
 from pxed.interfaces import Interface, bind_udp, listen_tcp, scan, select
 from pxed.loaders import find_loaders
-from pxed.ports import boot_server_port, dhcp_port, http_port, refusal, tftp_port
+from pxed.ports import boot_server_port, dhcp_port, http_port, https_port, refusal, tftp_port
 from pxed.site.model import BootImage, Cpu
 from pxed.tls.shown import examine, shown
 
@@ -153,6 +153,8 @@ def _is_running(config: Config) -> bool:
 def _ports(config: Config, interface: Interface) -> Iterator[Finding]:
     """Ports that the service could not have, by taking each for a moment."""
     wanted = [boot_server_port(), tftp_port(config), http_port(config)]
+    if config.https.port:
+        wanted.append(https_port(config))
     for port in [dhcp_port(), *wanted] if config.responder.listen_dhcp else wanted:
         try:
             if port.protocol == "UDP":

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -145,9 +146,9 @@ def test_a_changed_address_is_followed(network: Network, tmp_path: Path) -> None
         curl(network, "tftp://192.0.2.50/snponly.efi")
 
 
-def curl(network: Network, url: str) -> bytes:
+def curl(network: Network, url: str, *options: str) -> bytes:
     command = ["ip", "netns", "exec", network.client, "curl", "--silent", "--show-error", "--fail", "--max-time", "30"]
-    result = subprocess.run([*command, url], capture_output=True, check=False)
+    result = subprocess.run([*command, *options, url], capture_output=True, check=False)
     assert result.returncode == 0, result.stderr.decode()
     return result.stdout
 
@@ -198,6 +199,43 @@ def test_garbage_floods_are_dropped_and_counted(network: Network, tmp_path: Path
         assert decode(client.recv(2000)).message_type is MessageType.OFFER
         assert serving.status()["answers"]["malformed"] == 200
         assert "bug" not in serving.log
+
+
+def test_https_with_the_service_points_own_certificate_and_a_renewed_one_on_sighup(
+    network: Network, tmp_path: Path
+) -> None:
+    serving = Serving(network, tmp_path, "[https]\nport = 8443")
+    assert serving.start().wait() == 78
+    assert "https.port: is set, and there is no certificate; pxed cert init makes one" in serving.log
+    serving = Serving(network, tmp_path, "[https]\nport = 8443")
+    serving.cli("cert", "init", "--name", "192.0.2.1")
+    authority = tmp_path / "ca.pem"
+    authority.write_text(serving.cli("cert", "export-ca"))
+
+    def serial_number() -> str:
+        context = ssl.create_default_context(cafile=authority)
+
+        def ask() -> str:
+            with (
+                socket.create_connection(("192.0.2.1", 8443), timeout=30) as plain,
+                context.wrap_socket(plain, server_hostname="192.0.2.1") as secured,
+            ):
+                certificate = secured.getpeercert()
+                assert certificate is not None
+                return str(certificate["serialNumber"])
+
+        return network.in_client(ask)
+
+    with serving:
+        assert curl(network, "https://192.0.2.1:8443/snponly.efi", "--cacert", str(authority)) == curl(
+            network, "http://192.0.2.1:8067/snponly.efi"
+        )
+        first = serial_number()
+        serving.cli("cert", "renew", "--name", "192.0.2.1")
+        seen = len(serving.lines)
+        serving.signal(signal.SIGHUP)
+        serving.wait_for_log("took over the configuration", seen)
+        assert serial_number() != first
 
 
 def test_sigterm_lets_a_running_download_finish(network: Network, tmp_path: Path) -> None:

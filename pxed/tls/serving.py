@@ -1,0 +1,34 @@
+"""The identity of a service point as its listeners use it."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from pxed.errors import ConfigError, NotPermitted, PxedError
+from pxed.tls.keeping import CERTIFICATE, KEY, directory_in, steadily
+
+
+def serving_context(state_dir: Path) -> ssl.SSLContext:
+    """A context for servers with the identity in `state_dir`; errors as of `refresh`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    refresh(context, state_dir)
+    return context
+
+
+def refresh(context: ssl.SSLContext, state_dir: Path) -> None:
+    """Connections from now on get the identity that is in `state_dir` now.
+
+    ConfigError if there is none, NotPermitted or PxedError if it cannot be used; the context then keeps what it had.
+    """
+    directory = directory_in(state_dir)
+    try:
+        steadily(directory, lambda place: context.load_cert_chain(place / CERTIFICATE, place / KEY))
+    except FileNotFoundError:
+        text = "is set, and there is no certificate; pxed cert init makes one, pxed cert import takes one"
+        raise ConfigError("configuration", (("https.port", text),)) from None
+    except PermissionError:
+        raise NotPermitted(f"the certificate in {directory} cannot be read: permission denied") from None
+    except (ssl.SSLError, OSError) as error:
+        raise PxedError(f"the certificate in {directory} cannot be used: {error}") from None
