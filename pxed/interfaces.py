@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Interface
 
 import psutil
 
@@ -36,14 +36,6 @@ class Interface:
     """octets"""
     addresses: tuple[IPv4Interface, ...]
     """IPv4, in the kernel's order: the first is the primary one"""
-
-    def address_for(self, peer: IPv4Address | None) -> IPv4Address | None:
-        """Our address in the subnet of `peer`, else the primary one, None if there is none."""
-        if peer is not None:
-            for address in self.addresses:
-                if peer in address.network:
-                    return address.ip
-        return self.addresses[0].ip if self.addresses else None
 
 
 def scan() -> dict[str, Interface]:

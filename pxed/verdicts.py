@@ -18,7 +18,7 @@ from pxed.policy.facts import Facts, Stage
 from pxed.policy.identify import Standing
 from pxed.policy.verdict import Abort, Boot, Finding, Ignore, Verdict
 from pxed.records import Records
-from pxed.site.model import Plan, Sighting
+from pxed.site.model import Sighting
 from pxed.site.store import Reader
 
 log = logging.getLogger("pxed.verdict")
@@ -56,10 +56,6 @@ class Verdicts:
             self._remember(facts, verdict, now)
         self._log(facts, verdict, now)
         return verdict
-
-    def plan(self) -> Plan:
-        """The site-wide part, for what follows a verdict (task sequence, names); may raise StoreError."""
-        return self._reader.plan()
 
     def _remember(self, facts: Facts, verdict: Verdict, now: datetime) -> None:
         identity = verdict.identity
