@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
+from sqlalchemy.engine import Engine
 
 from pxed.config import Config
 from pxed.content import Content
@@ -97,9 +98,11 @@ class Point:
         return Content(self.config.public_dir, self.config.images_dir, self.loaders.files, self._key)
 
     def _open_link(self) -> Link:
-        url, state_dir = self.config.database.url, self.config.service.state_dir
-        return Link(open_database(url, state_dir, create=True, busy_seconds=_BUSY_SECONDS))
+        return Link(self._open_database())
 
     def _open_reader(self) -> SqlReader:
+        return SqlReader(self._open_database())
+
+    def _open_database(self) -> Engine:
         url, state_dir = self.config.database.url, self.config.service.state_dir
-        return SqlReader(open_database(url, state_dir, create=True, busy_seconds=_BUSY_SECONDS))
+        return open_database(url, state_dir, create=True, busy_seconds=_BUSY_SECONDS)

@@ -114,7 +114,7 @@ def import_(session: Session, file: Path, passphrase_file: Path | None, replace:
 
     \b
     Example:
-      pxed cert import pxe.p12 --passphrase-file /root/pxe.pass
+      pxed cert import pxe.p12 --passphrase-file pxe.pass
     """
     from pxed.tls.keeping import save
 

@@ -166,8 +166,8 @@ class Deliveries:
     def next_timer(self) -> float:
         """When `wake` has something to do, on the clock's scale; infinity if never.
 
-        An ACK moves a deadline on without a word here: the timer of each transfer rings at the old time and is set
-        anew, once a time-out instead of once a packet.
+        An ACK moves a deadline on without a word here: the timer of each transfer rings at the old time, or after
+        _LONGEST_NAP, and is set anew, a few times a second instead of once a packet.
         """
         return self._timers[0][0] if self._timers else math.inf
 
