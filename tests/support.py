@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from pxed.errors import StoreError
-from pxed.site.memory import MemorySite
 from pxed.site.model import Advertisement, Computer, Cpu, ImageFile, ImageVariant, Kind
 from pxed.site.store import Tx
+from tests.site_in_memory import MemorySite
 
 T = TypeVar("T")
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Cpu(StrEnum):
@@ -33,17 +35,47 @@ class Computer:
     name: str
     macs: tuple[str, ...]
     guid: uuid.UUID | None
+    protected: bool = False
+    """no mandatory advertisement is ever handed out to it"""
+
+
+class RuleKind(StrEnum):
+    """What a rule of a collection looks at."""
+
+    NAME = "name"
+    """the computer's name matches a pattern (`ws-*`)"""
+    MAC = "mac"
+    """one of its MAC addresses begins with these bytes"""
+    ARCHITECTURE = "architecture"
+    """its firmware asked as this one when it was heard last, as `[loaders]` names it (`uefi-amd64`)"""
+    GUID = "guid"
+    """it has this GUID, in either byte order"""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRule:
+    """Whoever fits `value` is a member, as long as it fits."""
+
+    kind: RuleKind
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A named set of computers."""
+    """A named set of computers: direct members, those that fit a rule, and those of its subcollections."""
 
     id: int
+    """negative for a built-in one"""
     name: str
     comment: str
     members: int
-    """how many computers are in it"""
+    """how many direct members it has"""
+    parent_id: int | None = None
+    builtin: str = ""
+    """empty, or what is in it by itself: `all`, `unknown`, or `unknown:` with the firmware, as `[loaders]` names it"""
+    hand_outs_per_hour: int | None = None
+    """at most so many mandatory hand-outs to its members; None for no limit of its own"""
+    rules: tuple[CollectionRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +128,17 @@ class TaskSequence:
     boot_image: str
     document: str
     """the steps as JSON, as `pxed.sequence.model` reads and writes it"""
+    enabled: bool = True
+    """False: nobody gets it, whatever advertises it"""
+
+
+class Rerun(StrEnum):
+    """What a new assignment does to a computer on which a mandatory advertisement has run before."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    IF_FAILED = "if-failed"
+    IF_SUCCEEDED = "if-succeeded"
 
 
 class Kind(StrEnum):
@@ -121,9 +164,25 @@ class Advertisement:
     """name of the collection"""
     enabled: bool
     start: datetime
-    """not offered before; for a mandatory one this is its assignment time"""
+    """not offered before"""
     expires: datetime | None
     created_at: datetime
+    created_by: str = ""
+    comment: str = ""
+    include_subcollections: bool = True
+    pxe: bool = True
+    """offered to computers that boot from the network"""
+    rerun: Rerun = Rerun.NEVER
+    zone: str = "UTC"
+    """IANA name of the time zone of its assignments"""
+    assignments: tuple[str, ...] = ()
+    """when a mandatory one falls due"""
+    wake: bool = False
+    """computers are woken at its assignments"""
+    approved_by: str = ""
+    """the second person; empty if none has agreed"""
+    confirmed_size: int = 0
+    """how large a collection its maker agreed to"""
 
 
 class RecordState(StrEnum):
@@ -158,6 +217,10 @@ class PxeRecord:
     """the boot id of the running system that reported for this try; empty before"""
     message: str
     """the last word of the agent or of the service about this try"""
+    assigned_at: datetime = EPOCH
+    """the assignment that the tries are for"""
+    point: str = ""
+    """name of the service point that gave the latest try"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """What the rest of the program may ask of the site's database: three small interfaces.
 
 `Reader` is the boot path's view: read-only, indexed, never waiting for a writer. `Tx` is a transaction: what the
-command line and the service's writer thread do to the site, whole or not at all. `sql/` implements both on a
-database; `memory.py` ships both without one, for tests and simulations. Every method may raise StoreError; what a
-person typed and cannot be (a name with a control character, a computer without any identifier) is a UsageError.
+command line and the service's writer thread do to the site, whole or not at all. `sql/` implements both. Every method
+may raise StoreError; what a person typed and cannot be (a name with a control character, a computer without any
+identifier) is a UsageError.
 """
 
 from __future__ import annotations

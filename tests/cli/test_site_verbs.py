@@ -55,7 +55,13 @@ class TestComputer:
         assert added.out == ""
         assert "computer pc" in added.err
         assert pxed("computer", "list", "--json").json == [
-            {"id": 1, "name": "pc", "macs": ["52:54:00:aa:00:01", "52:54:00:aa:00:02"], "guid": GUID}
+            {
+                "id": 1,
+                "name": "pc",
+                "macs": ["52:54:00:aa:00:01", "52:54:00:aa:00:02"],
+                "guid": GUID,
+                "protected": False,
+            }
         ]
         assert pxed("computer", "list").out.splitlines()[1].split() == [
             "pc", "52:54:00:aa:00:01,", "52:54:00:aa:00:02", GUID,
@@ -63,7 +69,7 @@ class TestComputer:
 
     def test_add_with_json_prints_what_was_added(self, pxed: Pxed) -> None:
         outcome = pxed("computer", "add", "pc", "--guid", GUID, "--json")
-        assert outcome.json == {"id": 1, "name": "pc", "macs": [], "guid": GUID}
+        assert outcome.json == {"id": 1, "name": "pc", "macs": [], "guid": GUID, "protected": False}
         assert outcome.err == ""
 
     def test_add_overwrites_the_computer_that_it_is(self, site: Pxed) -> None:
@@ -94,6 +100,7 @@ class TestComputer:
             "name": "ws-01",
             "macs": ["52:54:00:00:00:01"],
             "guid": None,
+            "protected": False,
             "collections": ["Lab"],
             "records": [],
         }
@@ -175,9 +182,10 @@ class TestImport:
 class TestCollection:
     def test_add_list_show(self, site: Pxed) -> None:
         assert site("collection", "add", "Empty", "--comment", "Room 214", "--json").json["members"] == 0
+        plain: dict[str, object] = {"parent_id": None, "builtin": "", "hand_outs_per_hour": None, "rules": []}
         assert site("collection", "list", "--json").json == [
-            {"id": 2, "name": "Empty", "comment": "Room 214", "members": 0},
-            {"id": 1, "name": "Lab", "comment": "", "members": 2},
+            {"id": 2, "name": "Empty", "comment": "Room 214", "members": 0, **plain},
+            {"id": 1, "name": "Lab", "comment": "", "members": 2, **plain},
         ]
         shown = site("collection", "show", "Lab", "--json").json
         assert (shown["computers"], shown["advertisements"]) == (["ws-01", "ws-02"], [])
@@ -277,7 +285,7 @@ class TestSequence:
     DOCUMENT = {"steps": [{"kind": "command", "name": "Say", "run": "echo hello"}]}  # noqa: RUF012 - read only
 
     def test_add_list_show(self, site: Pxed) -> None:
-        expected = {"id": 1, "name": "install", "boot_image": "rescue", "document": self.DOCUMENT}
+        expected = {"id": 1, "name": "install", "boot_image": "rescue", "document": self.DOCUMENT, "enabled": True}
         assert site("sequence", "list", "--json").json == [expected]
         assert site("sequence", "list").out.splitlines()[1].split() == ["install", "rescue", "1"]
         assert site("sequence", "show", "install", "--json").json == expected | {"advertisements": []}

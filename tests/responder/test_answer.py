@@ -15,11 +15,11 @@ from pxed.ports import BOOT_SERVER, DHCP_SERVER
 from pxed.records import Records
 from pxed.responder.answer import Responder
 from pxed.responder.endpoint import Answer, Later, Place
-from pxed.site.memory import MemorySite
 from pxed.site.model import Kind, RecordState
 from pxed.verdicts import Verdicts
 from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
 from pxed.wire.pxe import encode_client_guid
+from tests.site_in_memory import MemorySite
 from tests.support import GUID, KEY, MAC, NOW, Clock, DirectWriter, add_computer, advertise
 
 OURS = IPv4Address("192.0.2.1")

@@ -1,6 +1,8 @@
 """Asking for a verdict: what is logged once, what is remembered, and what a broken database makes of it."""
 
 import logging
+import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,10 +12,10 @@ from pxed.errors import StoreError
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Abort, Ignore
 from pxed.records import Records
-from pxed.site.memory import MemorySite
-from pxed.site.model import Kind, Plan
+from pxed.site.model import Evidence, Kind, Plan
 from pxed.verdicts import Verdicts
 from pxed.wire.architecture import architecture
+from tests.site_in_memory import MemorySite
 from tests.support import GUID, MAC, NOW, Clock, DirectWriter, add_computer, advertise
 
 FACTS = Facts(MAC, GUID, architecture(7), Client.PXE, Stage.FIRMWARE, "eth0")
@@ -24,10 +26,10 @@ class BrokenSite(MemorySite):
 
     fault = ""
 
-    def plan(self) -> Plan:
+    def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
         if self.fault:
             raise StoreError(self.fault)
-        return super().plan()
+        return super().look_up(mac, guids)
 
 
 class Bench:

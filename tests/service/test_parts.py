@@ -16,8 +16,8 @@ from pxed.interfaces import Interface, select
 from pxed.loaders import AUTOEXEC, find_loaders
 from pxed.logs import JsonFormatter, TextFormatter
 from pxed.responder.boots import Boots
-from pxed.site.memory import MemorySite
 from pxed.site.reopening import RETRY_SECONDS, ReopeningReader
+from tests.site_in_memory import MemorySite
 
 
 class TestInterfaces:

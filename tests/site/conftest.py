@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import Engine
 
 from pxed.site.database import open_database
-from pxed.site.memory import MemorySite
-from pxed.site.sql import SqlTx, transaction
+from pxed.site.sql import SqlTx
 from tests.site.samples_of_a_site import NOW
+from tests.site_in_memory import MemorySite
 
 URL = "sqlite:///pxed.db"
 
@@ -22,11 +21,7 @@ def engine(tmp_path: Path) -> Engine:
     return open_database(URL, tmp_path, create=True, busy_seconds=0.25)
 
 
-@pytest.fixture(params=["sql", "memory"])
-def tx(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlTx | MemorySite]:
-    """An open transaction of `operator` on an empty site: in a database, and in memory, which must agree."""
-    if request.param == "memory":
-        yield MemorySite("operator", NOW)
-    else:
-        with transaction(open_database(URL, tmp_path, create=True), "operator", NOW) as open_tx:
-            yield open_tx
+@pytest.fixture
+def tx() -> SqlTx:
+    """A transaction of `operator` on an empty site."""
+    return MemorySite("operator", NOW)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pxed.site.importer import BadLine, Line, import_computers, plan_import, read_computers
-from pxed.site.memory import MemorySite
 from pxed.site.sql import SqlTx
+from tests.site_in_memory import MemorySite
 
 A, B, C = "52:54:00:00:00:0a", "52:54:00:00:00:0b", "52:54:00:00:00:0c"
 GUID = uuid.UUID("55555555-5555-5555-5555-555555555556")
@@ -102,7 +102,7 @@ def read(text: str) -> tuple[list[Line], list[BadLine]]:
     return read_computers(text.encode())
 
 
-def test_computers_are_added_changed_or_left(tx: SqlTx | MemorySite) -> None:
+def test_computers_are_added_changed_or_left(tx: SqlTx) -> None:
     same, old = tx.put_computer("same", [A], None), tx.put_computer("old", [B], GUID)
     home = tx.add_collection("lab")
     lines, bad = read(f"same,,{A}\nnew,{GUID},{B}\nfresh,,{C}\n")
@@ -120,7 +120,7 @@ def test_computers_are_added_changed_or_left(tx: SqlTx | MemorySite) -> None:
     assert (again.added, again.changed, len(again.unchanged)) == ((), (), 3)
 
 
-def test_with_a_bad_line_nothing_is_imported_unless_it_may_be_skipped(tx: SqlTx | MemorySite) -> None:
+def test_with_a_bad_line_nothing_is_imported_unless_it_may_be_skipped(tx: SqlTx) -> None:
     lines, bad = read(f"one,,{A}\ntwo,,\nthree,,{B}\n")
     plan = import_computers(tx, lines, bad)
     assert [each.number for each in plan.bad] == [2]
@@ -130,14 +130,14 @@ def test_with_a_bad_line_nothing_is_imported_unless_it_may_be_skipped(tx: SqlTx 
 
 
 @pytest.mark.parametrize("text", [f"one,{SWAPPED},{C}", f"new,,{A} {B}", f"two,,{A}"])
-def test_a_line_for_two_computers_is_bad(tx: SqlTx | MemorySite, text: str) -> None:
+def test_a_line_for_two_computers_is_bad(tx: SqlTx, text: str) -> None:
     tx.put_computer("one", [A], None)
     tx.put_computer("two", [B], GUID)
     plan = import_computers(tx, *read(text))
     assert plan.bad == (BadLine(1, f"{text[:3]}: belongs to different computers: one, two"),)
 
 
-def test_two_lines_for_one_computer_are_bad(tx: SqlTx | MemorySite) -> None:
+def test_two_lines_for_one_computer_are_bad(tx: SqlTx) -> None:
     before = tx.put_computer("one", [A, B], GUID)
     plan = import_computers(tx, *read(f"x,,{A}\ny,,{B}\n"))
     assert plan.bad == (BadLine(2, "y: is one, which line 1 is already"),)

@@ -71,7 +71,7 @@ def test_the_plan_follows_the_commits_of_others(engine: Engine, reader: SqlReade
     assert plan.advertisements == (advertisement,)
     assert plan.boot_images == {"image": replace(image, variants=(variant,))}
     assert plan.sequences == {"s": sequence}
-    assert plan.collection_ids == {"lab": advertisement.collection_id}
+    assert plan.collection_ids == empty.collection_ids | {"lab": advertisement.collection_id}
     assert reader.plan() is plan
 
 

@@ -12,7 +12,6 @@ from pxed.boot.token import Grant, Ticket, seal, unseal_grant
 from pxed.config import Config, Responder
 from pxed.content import Content
 from pxed.records import Records
-from pxed.site.memory import MemorySite
 from pxed.site.model import Cpu, Kind, PxeRecord, RecordState
 from pxed.transfers import Transfers
 from pxed.verdicts import Verdicts
@@ -20,6 +19,7 @@ from pxed.web.agent import AgentApi
 from pxed.web.app import application
 from pxed.web.files import Files
 from pxed.web.scripts import Scripts
+from tests.site_in_memory import MemorySite
 from tests.support import GUID, KEY, MAC, NOW, Clock, DirectWriter, add_computer, advertise
 
 BOOT_ID = "11111111-2222-3333-4444-555555555555"

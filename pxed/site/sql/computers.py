@@ -6,7 +6,7 @@ import functools
 import uuid
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import BindParameter, bindparam, delete, func, insert, or_, select, union_all, update
+from sqlalchemy import BindParameter, bindparam, delete, func, insert, literal_column, or_, select, union_all, update
 
 from pxed.errors import NotFound, Refused
 from pxed.site.describe import describe_change, describe_computer
@@ -39,9 +39,12 @@ _COLLECTIONS = (
         collection.c.name,
         collection.c.comment,
         select(func.count()).where(membership.c.collection_id == collection.c.id).scalar_subquery(),
+        collection.c.parent_id,
+        collection.c.builtin,
+        collection.c.hand_outs_per_hour,
     )
 ).order_by(collection.c.name)
-_ALL_COLLECTIONS = Statement(_COLLECTIONS)
+_ALL_COLLECTIONS = Statement(_COLLECTIONS.where(collection.c.builtin == literal_column("''")))
 _COLLECTION_BY_NAME = Statement(_COLLECTIONS.where(collection.c.name == bindparam("name")))
 _COLLECTION_NAME = Statement(select(collection.c.name).where(collection.c.id == bindparam("key")))
 _COLLECTIONS_OF = Statement(
@@ -144,7 +147,7 @@ class Computers(Edits):
                 self._link.run(_ADD_MAC, address=address, computer_id=computer_id)
         self._take_over(computer_id, addresses, guid)
         self._edited(text, str(computer_id))
-        return Computer(computer_id, name, addresses, guid)
+        return Computer(computer_id, name, addresses, guid, before.protected if before else False)
 
     def _take_over(self, computer_id: int, macs: Sequence[str], guid: uuid.UUID | None) -> None:
         """What was kept of the computer while it was unknown: its records become its own, its sightings end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -10,12 +11,12 @@ from operator import itemgetter
 from sqlalchemy import Select, bindparam, delete, insert, select, update
 
 from pxed.errors import NotFound, Refused, UsageError
-from pxed.site.model import Advertisement, BootImage, Cpu, ImageFile, ImageVariant, Kind, TaskSequence
+from pxed.site.model import Advertisement, BootImage, Cpu, ImageFile, ImageVariant, Kind, Rerun, TaskSequence
 from pxed.site.names import check_name
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Link, Row, Statement
-from pxed.site.tables import advertisement, boot_image, collection, image_file, image_variant, task_sequence
+from pxed.site.tables import advertisement, assignment, boot_image, collection, image_file, image_variant, task_sequence
 
 _IMAGES = (
     select(
@@ -47,8 +48,12 @@ _REMOVE_VARIANT = Statement(
 )
 _ADD_FILE = Statement(insert(image_file), "image_id", "cpu", "position", "name", "size", "sha256")
 
-_SEQUENCES: Select[tuple[int, str, str, str]] = select(
-    task_sequence.c.id, task_sequence.c.name, task_sequence.c.boot_image, task_sequence.c.document
+_SEQUENCES: Select[tuple[int, str, str, str, bool]] = select(
+    task_sequence.c.id,
+    task_sequence.c.name,
+    task_sequence.c.boot_image,
+    task_sequence.c.document,
+    task_sequence.c.enabled,
 ).order_by(task_sequence.c.name)
 _ALL_SEQUENCES = Statement(_SEQUENCES)
 _SEQUENCE_BY_NAME = Statement(_SEQUENCES.where(task_sequence.c.name == bindparam("name")))
@@ -72,6 +77,15 @@ _ADVERTISEMENTS = (
         advertisement.c.start_at,
         advertisement.c.expires_at,
         advertisement.c.created_at,
+        advertisement.c.created_by,
+        advertisement.c.comment,
+        advertisement.c.include_subcollections,
+        advertisement.c.pxe,
+        advertisement.c.rerun,
+        advertisement.c.zone,
+        advertisement.c.wake,
+        advertisement.c.approved_by,
+        advertisement.c.confirmed_size,
     )
     .select_from(advertisement.join(task_sequence).join(collection))
     .order_by(advertisement.c.created_at.desc(), advertisement.c.id.desc())
@@ -89,9 +103,16 @@ _ADD_ADVERTISEMENT = Statement(
     "start_at",
     "expires_at",
     "created_at",
+    "created_by",
 )
 _ENABLE = Statement(update(advertisement).where(advertisement.c.id == bindparam("key")), "enabled")
 _REMOVE_ADVERTISEMENT = Statement(delete(advertisement).where(advertisement.c.id == bindparam("key")))
+_ASSIGNMENTS = select(assignment.c.advertisement_id, assignment.c.text).order_by(
+    assignment.c.advertisement_id, assignment.c.position
+)
+_ALL_ASSIGNMENTS = Statement(_ASSIGNMENTS)
+_ASSIGNMENTS_OF = Statement(_ASSIGNMENTS.where(assignment.c.advertisement_id == bindparam("key")))
+_ADD_ASSIGNMENT = Statement(insert(assignment), "advertisement_id", "position", "text")
 _COLLECTION_ID = Statement(select(collection.c.id).where(collection.c.name == bindparam("name")))
 
 
@@ -102,29 +123,68 @@ def read_boot_images(link: Link) -> list[BootImage]:
 
 def read_sequences(link: Link) -> list[TaskSequence]:
     """Every task sequence, by name."""
-    return [TaskSequence(*row) for row in link.rows(_ALL_SEQUENCES)]
+    return [_to_sequence(row) for row in link.rows(_ALL_SEQUENCES)]
 
 
 def read_advertisements(link: Link) -> list[Advertisement]:
     """Every advertisement, newest first."""
-    return [_to_advertisement(row) for row in link.rows(_ALL_ADVERTISEMENTS)]
+    return _to_advertisements(link.rows(_ALL_ADVERTISEMENTS), link.rows(_ALL_ASSIGNMENTS))
 
 
-def _to_advertisement(row: Row) -> Advertisement:
-    number, name, kind, sequence, image, collection_id, collection_name, enabled, start, expires, created = row
-    return Advertisement(
-        number,
-        name,
-        Kind(kind),
-        sequence,
-        image,
-        collection_id,
-        collection_name,
-        bool(enabled),
-        from_micros(start),
-        None if expires is None else from_micros(expires),
-        from_micros(created),
-    )
+def _to_sequence(row: Row) -> TaskSequence:
+    number, name, boot_image, document, enabled = row
+    return TaskSequence(number, name, boot_image, document, bool(enabled))
+
+
+def _to_advertisements(rows: Sequence[Row], assignments: Sequence[Row]) -> list[Advertisement]:
+    texts = {number: tuple(text for _, text in own) for number, own in groupby(assignments, itemgetter(0))}
+    return [
+        Advertisement(
+            number,
+            name,
+            Kind(kind),
+            sequence,
+            image,
+            collection_id,
+            collection_name,
+            bool(enabled),
+            from_micros(start),
+            None if expires is None else from_micros(expires),
+            from_micros(created),
+            created_by=created_by,
+            comment=comment,
+            include_subcollections=bool(include_subcollections),
+            pxe=bool(pxe),
+            rerun=Rerun(rerun),
+            zone=zone,
+            assignments=texts.get(number, ()),
+            wake=bool(wake),
+            approved_by=approved_by,
+            confirmed_size=confirmed_size,
+        )
+        for (
+            number,
+            name,
+            kind,
+            sequence,
+            image,
+            collection_id,
+            collection_name,
+            enabled,
+            start,
+            expires,
+            created,
+            created_by,
+            comment,
+            include_subcollections,
+            pxe,
+            rerun,
+            zone,
+            wake,
+            approved_by,
+            confirmed_size,
+        ) in rows
+    ]
 
 
 def _to_images(rows: Sequence[Row]) -> list[BootImage]:
@@ -198,7 +258,7 @@ class Deployment(Edits):
             added = self._link.added(_ADD_SEQUENCE, name=name, boot_image=boot_image, document=document)
             self._edited(f"task sequence {name} added")
             return TaskSequence(added, name, boot_image, document)
-        after = TaskSequence(before.id, name, boot_image, document)
+        after = replace(before, boot_image=boot_image, document=document)
         if after != before:
             self._link.run(_CHANGE_SEQUENCE, key=before.id, boot_image=boot_image, document=document)
             self._edited(f"task sequence {name} changed")
@@ -218,7 +278,7 @@ class Deployment(Edits):
 
     def _find_sequence(self, name: str) -> TaskSequence | None:
         row = self._link.row(_SEQUENCE_BY_NAME, name=name)
-        return TaskSequence(*row) if row else None
+        return _to_sequence(row) if row else None
 
     def advertise(
         self,
@@ -249,7 +309,10 @@ class Deployment(Edits):
             start_at=to_micros(start),
             expires_at=None if expires is None else to_micros(expires),
             created_at=to_micros(now),
+            created_by=self._user,
         )
+        if kind is Kind.MANDATORY:
+            self._link.run(_ADD_ASSIGNMENT, advertisement_id=added, position=0, text="as soon as possible")
         self._edited(f"advertisement {name} ({kind}, id {added}) of {sequence} to {collection} added")
         return self._advertisement(added)
 
@@ -272,7 +335,7 @@ class Deployment(Edits):
         return read_advertisements(self._link)
 
     def _advertisement(self, advertisement_id: int) -> Advertisement:
-        row = self._link.row(_ADVERTISEMENT, key=advertisement_id)
-        if row is None:
+        rows = self._link.rows(_ADVERTISEMENT, key=advertisement_id)
+        if not rows:
             raise NotFound(f"there is no advertisement with the id {advertisement_id}")
-        return _to_advertisement(row)
+        return _to_advertisements(rows, self._link.rows(_ASSIGNMENTS_OF, key=advertisement_id))[0]

@@ -17,17 +17,17 @@ from pxed.site.tables import computer, mac
 CHUNK = 256
 """identifiers of a kind in one statement"""
 
-COMPUTER_ROWS = select(computer.c.id, computer.c.name, computer.c.guid, mac.c.address).select_from(
-    computer.outerjoin(mac)
-)
+COMPUTER_ROWS = select(
+    computer.c.id, computer.c.name, computer.c.guid, computer.c.protected, mac.c.address
+).select_from(computer.outerjoin(mac))
 """One row for each MAC address of a computer, or one with None."""
 
 
 def to_computers(rows: Iterable[Row]) -> Iterator[Computer]:
     """Computers from COMPUTER_ROWS in which those of one computer follow one another."""
-    for (computer_id, name, guid), own in groupby(rows, itemgetter(0, 1, 2)):
-        macs = tuple(sorted(row[3] for row in own if row[3] is not None))
-        yield Computer(computer_id, name, macs, uuid.UUID(guid) if guid else None)
+    for (computer_id, name, guid, protected), own in groupby(rows, itemgetter(0, 1, 2, 3)):
+        macs = tuple(sorted(row[4] for row in own if row[4] is not None))
+        yield Computer(computer_id, name, macs, uuid.UUID(guid) if guid else None, bool(protected))
 
 
 def both_orders(guid: uuid.UUID) -> tuple[str, str]:

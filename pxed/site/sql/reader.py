@@ -47,6 +47,7 @@ def _about(guids: int) -> Statement:
             computer.c.id,
             computer.c.name,
             computer.c.guid,
+            computer.c.protected,
             _MACS.scalar_subquery(),
             _COLLECTIONS.scalar_subquery(),
             *RECORD_COLUMNS,
@@ -128,10 +129,11 @@ def _evidence(rows: Sequence[Row], mac: str, orders: Sequence[str]) -> Evidence:
     """From the rows of `_about`."""
     found: dict[int, tuple[Computer, str | None, str | None, list[PxeRecord]]] = {}
     of_mac: dict[int, PxeRecord] = {}
-    for _, number, name, guid, macs, collections, *record in rows:
+    for _, number, name, guid, protected, macs, collections, *record in rows:
         if number is not None and number not in found:
             addresses = tuple(sorted(macs.split())) if macs else ()
-            found[number] = Computer(number, name, addresses, uuid.UUID(guid) if guid else None), guid, collections, []
+            known_guid = uuid.UUID(guid) if guid else None
+            found[number] = Computer(number, name, addresses, known_guid, bool(protected)), guid, collections, []
         if record[0] is not None:
             each = to_record(record)
             if each.subject == mac:

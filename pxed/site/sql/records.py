@@ -31,6 +31,8 @@ RECORD_COLUMNS = (
     pxe_record.c.changed_at,
     pxe_record.c.agent_boot,
     pxe_record.c.message,
+    pxe_record.c.assigned_at,
+    pxe_record.c.point,
 )
 RECORDS = select(*RECORD_COLUMNS).order_by(pxe_record.c.changed_at.desc(), pxe_record.c.id.desc())
 RECORD_BY_ID = Statement(RECORDS.where(pxe_record.c.id == bindparam("key")))
@@ -51,6 +53,8 @@ _ADD_RECORD = Statement(
     "changed_at",
     "agent_boot",
     "message",
+    "assigned_at",
+    "point",
 )
 _CHANGE_RECORD = Statement(
     update(pxe_record).where(pxe_record.c.id == bindparam("key")),
@@ -60,6 +64,8 @@ _CHANGE_RECORD = Statement(
     "changed_at",
     "agent_boot",
     "message",
+    "assigned_at",
+    "point",
 )
 _REMOVE_RECORD = Statement(delete(pxe_record).where(pxe_record.c.id == bindparam("key")))
 _ADVERTISEMENT = Statement(select(advertisement.c.id).where(advertisement.c.id == bindparam("key")))
@@ -117,7 +123,7 @@ _EVENTS_OF = Statement(_EVENTS.where(event.c.subject == bindparam("subject")))
 
 def to_record(row: Sequence[Any]) -> PxeRecord:
     """From RECORD_COLUMNS."""
-    number, subject, advertisement_id, state, tries, offered, changed, agent_boot, message = row
+    number, subject, advertisement_id, state, tries, offered, changed, agent_boot, message, assigned, point = row
     return PxeRecord(
         number,
         subject,
@@ -128,6 +134,8 @@ def to_record(row: Sequence[Any]) -> PxeRecord:
         from_micros(changed),
         agent_boot,
         message,
+        from_micros(assigned),
+        point,
     )
 
 
@@ -155,6 +163,8 @@ class Records(Edits):
             "changed_at": to_micros(record.changed_at),
             "agent_boot": record.agent_boot,
             "message": record.message,
+            "assigned_at": to_micros(record.assigned_at),
+            "point": record.point,
         }
         if record.id:
             if not self._link.run(_CHANGE_RECORD, key=record.id, **values):

@@ -1,0 +1,74 @@
+"""A whole site in memory: the real tables and statements, without a file."""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+import tempfile
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
+
+from pxed.site.database import open_database
+from pxed.site.model import Evidence, Plan, PxeRecord
+from pxed.site.sql import Link, SqlReader, SqlTx
+
+
+class MemorySite(SqlTx):
+    """A Reader and a Tx in one; every statement commits. `now` is the instant of the edits to come."""
+
+    def __init__(self, user: str = "", now: datetime = datetime(2025, 1, 1, tzinfo=UTC)) -> None:
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.deserialize(_empty_site())
+        connection.execute("PRAGMA foreign_keys = ON")
+        self._engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+        super().__init__(Link(self._engine), user, now)
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the edits to come."""
+        return self._now
+
+    @now.setter
+    def now(self, now: datetime) -> None:
+        self._now = now
+
+    def plan(self) -> Plan:
+        return self._reader().plan()
+
+    def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
+        return self._reader().look_up(mac, guids)
+
+    def evidence(self, mac: str, guids: Sequence[uuid.UUID]) -> Evidence:
+        return self.look_up(mac, guids)[1]
+
+    def record(self, record_id: int) -> PxeRecord | None:
+        return super().record(record_id)
+
+    def name_of(self, subject: str) -> str:
+        return self._reader().name_of(subject)
+
+    def _reader(self) -> SqlReader:
+        # a new one each time: a reader looks for commits of other connections, and here is only one
+        return SqlReader(self._engine)
+
+    def _raise_change(self) -> None:
+        self._raised = False  # every edit is a transaction of its own
+        super()._raise_change()
+
+
+@functools.cache
+def _empty_site() -> bytes:
+    """The file of a new database; migrations take too long to run them for every test."""
+    with tempfile.TemporaryDirectory() as directory:
+        open_database("sqlite:///pxed.db", Path(directory), create=True)
+        connection = sqlite3.connect(Path(directory, "pxed.db"))
+        try:
+            connection.execute("PRAGMA journal_mode = DELETE")
+            return connection.serialize()
+        finally:
+            connection.close()
