@@ -55,6 +55,8 @@ class Case:
     collection_ids: frozenset[int] = frozenset()
     candidates: tuple[Choice, ...] = ()
     """newest first"""
+    due: Choice | None = None
+    """the mandatory one that this computer is to get now, unless the guard takes it back"""
 
     @property
     def known_identity(self) -> Identity:
@@ -150,7 +152,7 @@ def candidates(case: Case) -> Words | Verdict:
     return phrase("advertised: {}{}", Names(case.candidates), PassedOver(tuple(passed_over)))
 
 
-def mandatory(case: Case) -> Words | Verdict:
+def due(case: Case) -> Words | Verdict:
     """8. The newest mandatory advertisement, if it has not run.
 
     Only the newest counts: an older one that never ran is superseded and does not wipe what the newer installed.
@@ -174,11 +176,24 @@ def mandatory(case: Case) -> Words | Verdict:
         return f"{name}: all {record.tries} tries ended before it started; clear-last allows it again"
     else:
         return f"{name} has run (try {record.tries}: {record.state}); clear-last allows it again"
-    return Boot(_trail(case, mandatory, text), case.identity, choices=(newest,), mandatory=True)
+    case.due = newest
+    return text
+
+
+def guard(case: Case) -> Words | Verdict:
+    """9. What may hold a mandatory advertisement back although it is due."""
+    return "not needed" if case.due is None else "nothing holds it back"
+
+
+def mandatory(case: Case) -> Words | Verdict:
+    """10. What is due and not held back boots without a question."""
+    if case.due is None:
+        return "nothing is due"
+    return Boot(_trail(case, mandatory, _found_by(case, due)), case.identity, choices=(case.due,), mandatory=True)
 
 
 def optional(case: Case) -> Words | Verdict:
-    """10. The optional ones: one behind F12, several as a menu behind F12."""
+    """11. The optional ones: one behind F12, several as a menu behind F12."""
     chosen = tuple(choice for choice in case.candidates if choice.advertisement.kind is Kind.OPTIONAL)
     if not chosen:
         return "no optional advertisement"
@@ -186,8 +201,8 @@ def optional(case: Case) -> Words | Verdict:
 
 
 def nothing(case: Case) -> Words | Verdict:
-    """11. Known, but nothing to do, with what the rule `mandatory` found: that is what people ask about."""
-    why = next(finding.words for finding in case.trail if finding.rule == name_of(mandatory))
+    """12. Known, but nothing to do, with what the rule `due` found: that is what people ask about."""
+    why = _found_by(case, due)
     if case.config.responder.nothing_to_do == "silent":
         silence = 'nothing to do, so silence (responder.nothing_to_do = "silent"): {}'
         return _ignore(case, nothing, phrase(silence, why))
@@ -201,6 +216,8 @@ RULES: tuple[Rule, ...] = (
     identity,
     unknown_support,
     candidates,
+    due,
+    guard,
     mandatory,
     optional,
     nothing,
@@ -208,6 +225,11 @@ RULES: tuple[Rule, ...] = (
 
 
 _NAMED_RULES = tuple((name_of(rule), rule) for rule in RULES)
+
+
+def _found_by(case: Case, rule: Rule) -> Words:
+    """What `rule`, which was asked before, found."""
+    return next(finding.words for finding in case.trail if finding.rule == name_of(rule))
 
 
 def _trail(case: Case, rule: Rule, text: Words) -> tuple[Finding, ...]:

@@ -79,6 +79,8 @@ def test_rules_have_the_names_and_the_order_of_the_documentation() -> None:
         "identity",
         "unknown-support",
         "candidates",
+        "due",
+        "guard",
         "mandatory",
         "optional",
         "nothing",
