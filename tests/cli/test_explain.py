@@ -15,6 +15,8 @@ def test_a_mandatory_advertisement_with_its_trail(site: Pxed) -> None:
         "identity",
         "unknown-support",
         "candidates",
+        "due",
+        "guard",
         "mandatory",
         "verdict",
     ]
