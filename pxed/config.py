@@ -230,6 +230,16 @@ class Tokens(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class History(Section):
+    """`[history]`: how much of what happened is remembered."""
+
+    days: Annotated[int, _between(1, 36_500)] = 400
+    """older events are forgotten"""
+    events: Annotated[int, _between(1_000, 1_000_000)] = 1_000_000
+    """and if there are more than these, the oldest"""
+
+
+@dataclass(frozen=True, slots=True)
 class Log(Section):
     """`[log]`: what the service says."""
 
@@ -256,6 +266,7 @@ class Config(Section):
     )
     """`[loaders]`: boot loader files by kind of firmware, the best first; the first that exists is used"""
     tokens: Tokens = field(default_factory=Tokens)
+    history: History = field(default_factory=History)
     log: Log = field(default_factory=Log)
 
     @property

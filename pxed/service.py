@@ -12,7 +12,7 @@ import os
 import signal
 import ssl
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from pxed.loaders import Loaders, find_loaders
 from pxed.notify import Notifier
 from pxed.point import Point, utc_now
 from pxed.responder.endpoint import Address, Answer, Later, Place
+from pxed.site.store import Tx
 from pxed.tftp.messages import Endpoint, TftpSettings
 from pxed.tftp.messages import Transfer as TftpTransfer
 from pxed.tftp.pool import Pool
@@ -43,6 +44,7 @@ DRAIN_SECONDS = 60.0
 _REBIND_SECONDS = 10.0
 """An interface whose ports could not be bound is tried again after this time."""
 _PRUNE_SECONDS = 6 * 3600.0
+_FORGET_SECONDS = 3600.0
 _MOST_WORKERS = 4
 """if `tftp.workers` leaves the number to us"""
 _AT_START_ONLY = (
@@ -119,6 +121,7 @@ class Service:
                 tasks.create_task(self._follow_interfaces(runner, pool, tasks)),
                 tasks.create_task(self._feed_watchdog()),
                 tasks.create_task(self._prune_images(point)),
+                tasks.create_task(self._forget_history(point)),
             ]
             self._announce()
             await self._stop.wait()
@@ -202,6 +205,21 @@ class Service:
             except PxedError as error:
                 log.error("old boot images stay: %s", error)
             await asyncio.sleep(_PRUNE_SECONDS)
+
+    async def _forget_history(self, point: Point) -> None:
+        """Forgets events that are older or more than the configuration wants."""
+        while True:
+            keep, before = self._config.history.events, utc_now() - timedelta(days=self._config.history.days)
+            job = partial(_forget_events, before=before, keep=keep)
+            forgotten = 0
+            try:
+                while some := await asyncio.wrap_future(point.writer.submit(job)):
+                    forgotten += some
+                if forgotten:
+                    log.info("forgot %d old events", forgotten)
+            except PxedError as error:
+                log.error("old events stay: %s", error)
+            await asyncio.sleep(_FORGET_SECONDS)
 
     def _announce(self) -> None:
         where = ", ".join(f"{one.name} ({one.addresses[0].ip})" for one in self._listeners.interfaces) or "no interface"
@@ -290,6 +308,10 @@ def tftp_settings(config: Config, chosen: Iterable[Interface], loaders: Loaders,
         key=key,
         port=tftp.port,
     )
+
+
+def _forget_events(tx: Tx, before: datetime, keep: int) -> int:
+    return tx.forget_events(before, keep)
 
 
 def _value(config: Config, path: str) -> object:

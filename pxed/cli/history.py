@@ -6,9 +6,11 @@ from dataclasses import asdict
 
 import click
 
+from pxed.cli.log import KINDS
 from pxed.cli.names import find_subject
 from pxed.cli.output import print_rows
 from pxed.cli.session import Session
+from pxed.site.model import EventKind
 
 _COLUMNS = {"at": "Time", "kind": "Kind", "text": "What", "user": "Who"}
 
@@ -16,8 +18,9 @@ _COLUMNS = {"at": "Time", "kind": "Kind", "text": "What", "user": "Who"}
 @click.command
 @click.argument("computer")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many lines at most.")
+@KINDS
 @click.pass_obj
-def command(session: Session, computer: str, limit: int) -> None:
+def command(session: Session, computer: str, limit: int, kinds: tuple[str, ...]) -> None:
     """Show the last verdicts, transfers, states and edits of a computer, the latest at the end.
 
     COMPUTER is a name, MAC address or GUID; of an unknown computer, its MAC address.
@@ -28,5 +31,5 @@ def command(session: Session, computer: str, limit: int) -> None:
     """
     with session.reading() as tx:
         subject, name = find_subject(tx, computer)
-        rows = [asdict(event) for event in tx.events(subject, limit)]
+        rows = [asdict(event) for event in tx.events(subject, limit, [EventKind(kind) for kind in kinds])]
     print_rows(rows, _COLUMNS, as_json=session.as_json, empty=f"nothing is known of what {name} did")

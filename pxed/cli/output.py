@@ -63,6 +63,11 @@ def print_json(data: object) -> None:
     click.echo(json.dumps(data, default=_json_value, indent=2))
 
 
+def print_json_line(data: object) -> None:
+    """One of many JSON documents, a line each."""
+    click.echo(json.dumps(data, default=_json_value))
+
+
 def say(text: str) -> None:
     """A message to the person, on stderr; it may have several lines."""
     click.echo("\n".join(map(printable, text.split("\n"))), err=True)

@@ -282,6 +282,14 @@ class EventKind(StrEnum):
     STATE = "state"
     CLEAR = "clear"
     EDIT = "edit"
+    IDENTITY = "identity"
+    """identifiers that disagree, and how that was settled"""
+    PASSWORD = "password"  # noqa: S105 - no password
+    """a password was right, wrong, or asked for too often"""
+    GUARD = "guard"
+    """what is due was held back, or all of it was stopped"""
+    WAKE = "wake"
+    """a magic packet was sent"""
 
 
 @dataclass(frozen=True, slots=True)

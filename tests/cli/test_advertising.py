@@ -179,6 +179,13 @@ class TestHistory:
         assert events[0]["at"] == "2026-05-01T12:01:00Z"
         assert "verdict 2" in site("history", "52:54:00:00:00:01").out.splitlines()[-1]
 
+    def test_of_some_kinds_alone(self, site: Pxed, config_file: Path) -> None:
+        with writing(config_file) as tx:
+            tx.add_event(NOW, EventKind.GUARD, "1", "held back")
+            tx.add_event(NOW, EventKind.VERDICT, "1", "local boot")
+        events = site("history", "ws-01", "--kind", "guard", "--kind", "state", "--json").json
+        assert [event["text"] for event in events] == ["held back"]
+
     def test_of_a_computer_that_did_nothing(self, site: Pxed) -> None:
         assert site("history", "52:54:00:00:00:99", "--json").json == []
         assert "nothing is known" in site("history", "52:54:00:00:00:99").err

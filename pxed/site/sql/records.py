@@ -1,4 +1,4 @@
-"""PXE records, sightings and history."""
+"""PXE records and sightings."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from pxed.errors import NotFound, Refused
-from pxed.site.model import Event, EventKind, PxeRecord, RecordState, Sighting
+from pxed.site.model import PxeRecord, RecordState, Sighting
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import find
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Row, Statement
-from pxed.site.tables import advertisement, event, pxe_record, sighting
+from pxed.site.tables import advertisement, pxe_record, sighting
 
 SIGHTINGS_KEPT = 10_000
 """Anybody on the segment can make up MAC addresses."""
@@ -112,14 +112,6 @@ _TRIM_SIGHTINGS = Statement(
     )
 )
 
-_EVENTS = (
-    select(event.c.id, event.c.at, event.c.kind, event.c.subject, event.c.text, event.c.user)
-    .order_by(event.c.id.desc())
-    .limit(bindparam("limit"))
-)
-_ALL_EVENTS = Statement(_EVENTS)
-_EVENTS_OF = Statement(_EVENTS.where(event.c.subject == bindparam("subject")))
-
 
 def to_record(row: Sequence[Any]) -> PxeRecord:
     """From RECORD_COLUMNS."""
@@ -206,13 +198,3 @@ class Records(Edits):
 
     def sightings(self) -> Sequence[Sighting]:
         return [_to_sighting(row) for row in self._link.rows(_SIGHTINGS, kept=SIGHTINGS_KEPT)]
-
-    def events(self, subject: str | None, limit: int) -> Sequence[Event]:
-        if subject is None:
-            rows = self._link.rows(_ALL_EVENTS, limit=limit)
-        else:
-            rows = self._link.rows(_EVENTS_OF, subject=subject, limit=limit)
-        return [
-            Event(number, from_micros(at), EventKind(kind), about, text, user)
-            for number, at, kind, about, text, user in reversed(rows)
-        ]

@@ -10,11 +10,12 @@ from sqlalchemy.engine import Engine
 
 from pxed.site.sql.computers import Computers
 from pxed.site.sql.deployment import Deployment
+from pxed.site.sql.history import History
 from pxed.site.sql.link import Link
 from pxed.site.sql.records import Records
 
 
-class SqlTx(Computers, Deployment, Records):
+class SqlTx(Computers, Deployment, Records, History):
     """`pxed.site.store.Tx` on a link whose transaction (or savepoint) is open."""
 
 
