@@ -16,6 +16,7 @@ from sqlalchemy.pool import StaticPool
 from pxed.site.database import open_database
 from pxed.site.model import Evidence, Plan, PxeRecord
 from pxed.site.sql import Link, SqlReader, SqlTx
+from pxed.site.store import Client
 
 
 class MemorySite(SqlTx):
@@ -43,8 +44,8 @@ class MemorySite(SqlTx):
     def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
         return self._reader().look_up(mac, guids)
 
-    def evidence(self, mac: str, guids: Sequence[uuid.UUID]) -> Evidence:
-        return self.look_up(mac, guids)[1]
+    def look_up_all(self, clients: Sequence[Client]) -> tuple[Plan, list[Evidence]]:
+        return self._reader().look_up_all(clients)
 
     def record(self, record_id: int) -> PxeRecord | None:
         return super().record(record_id)

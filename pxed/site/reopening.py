@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from pxed.errors import StoreError
 from pxed.site.model import Evidence, Plan, PxeRecord
-from pxed.site.store import Reader
+from pxed.site.store import Client, Reader
 
 T = TypeVar("T")
 
@@ -46,13 +46,13 @@ class ReopeningReader:
         """As Reader has it."""
         return self._ask(lambda reader: reader.plan())
 
-    def evidence(self, mac: str, guids: Sequence[uuid.UUID]) -> Evidence:
-        """As Reader has it."""
-        return self._ask(lambda reader: reader.evidence(mac, guids))
-
     def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
         """As Reader has it."""
         return self._ask(lambda reader: reader.look_up(mac, guids))
+
+    def look_up_all(self, clients: Sequence[Client]) -> tuple[Plan, list[Evidence]]:
+        """As Reader has it."""
+        return self._ask(lambda reader: reader.look_up_all(clients))
 
     def record(self, record_id: int) -> PxeRecord | None:
         """As Reader has it."""

@@ -32,6 +32,8 @@ from pxed.site.model import (
 )
 
 T = TypeVar("T")
+Client = tuple[str, Sequence[uuid.UUID]]
+"""The identifiers in one packet: a MAC address and a GUID if there is one."""
 
 
 class Reader(Protocol):
@@ -41,12 +43,13 @@ class Reader(Protocol):
         """The site-wide part, cached until the site's change number moves."""
         ...
 
-    def evidence(self, mac: str, guids: Sequence[uuid.UUID]) -> Evidence:
-        """What is known of a client that calls itself `mac` and, in one byte order or the other, `guids`."""
+    def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
+        """The plan, and what is known of a client that calls itself `mac` and, in one byte order or the other,
+        `guids` (one at most): all that a decision needs, of one and the same state of the site."""
         ...
 
-    def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
-        """Both, of one and the same state of the site: all that a decision needs."""
+    def look_up_all(self, clients: Sequence[Client]) -> tuple[Plan, list[Evidence]]:
+        """The same for any number of clients, in their order."""
         ...
 
     def record(self, record_id: int) -> PxeRecord | None:

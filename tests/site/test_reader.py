@@ -44,15 +44,35 @@ def test_evidence_is_all_that_is_known_of_a_client(engine: Engine, reader: SqlRe
         of_c = tx.save_record(record(C, advertisement))
     known_one = Known(one, frozenset({home.id, lab.id}), (of_one,))
     known_two = Known(two, frozenset({lab.id}), (of_two,))
-    assert reader.evidence(A, []) == Evidence(known_one, ())
-    assert reader.evidence(A, [OTHER]) == Evidence(known_one, (known_one,))
-    assert reader.evidence(A, [GUID, SWAPPED]) == Evidence(known_one, (known_two,))
-    assert reader.evidence(C, [SWAPPED]) == Evidence(None, (known_two,), (of_c,))
-    assert reader.evidence(C, [uuid.UUID(int=0)]) == Evidence(None, (), (of_c,))
-    assert reader.evidence("", []) == Evidence(None, ())
+    assert reader.look_up(A, [])[1] == Evidence(known_one, ())
+    assert reader.look_up(A, [OTHER])[1] == Evidence(known_one, (known_one,))
+    assert reader.look_up(A, [GUID, SWAPPED])[1] == Evidence(known_one, (known_two,))
+    assert reader.look_up(C, [SWAPPED])[1] == Evidence(None, (known_two,), (of_c,))
+    assert reader.look_up(C, [uuid.UUID(int=0)])[1] == Evidence(None, (), (of_c,))
+    assert reader.look_up("", [])[1] == Evidence(None, ())
     assert reader.record(of_c.id) == of_c
     assert reader.record(999) is None
     assert [reader.name_of(subject) for subject in (str(two.id), "999", C)] == ["two", "999", C]
+
+
+def test_a_batch_is_told_what_each_client_alone_would_be(engine: Engine, reader: SqlReader) -> None:
+    macs = [f"52:54:00:00:00:{number:02x}" for number in range(90)]
+    guids = [uuid.UUID(int=number << 100 | 5) for number in range(90)]
+    with transaction(engine, "") as tx:
+        for number in range(0, 80, 3):
+            tx.put_computer(f"pc{number}", [macs[number]], guids[number] if number % 2 else None)
+        tx.add_boot_image("image")
+        tx.put_sequence("s", "image", "{}")
+        tx.add_collection("lab")
+        advertisement = tx.advertise("ad", Kind.MANDATORY, "s", "lab", NOW, None, NOW).id
+        for number in range(0, 90, 7):
+            computer = tx.find_computer(macs[number])
+            tx.save_record(record(str(computer.id) if computer else macs[number], advertisement))
+    clients = [(macs[number], [guids[(number * 7) % 90]] if number % 5 else []) for number in range(90)]
+    plan, found = reader.look_up_all(clients)
+    assert found == [reader.look_up(*client)[1] for client in clients]
+    assert plan == reader.plan()
+    assert reader.look_up_all([]) == (plan, [])
 
 
 def test_the_plan_follows_the_commits_of_others(engine: Engine, reader: SqlReader) -> None:
@@ -94,8 +114,8 @@ def test_a_lookup_reads_no_table_from_end_to_end(engine: Engine, reader: SqlRead
     statements: list[str] = []
     driver = reader._link._driver
     driver.set_trace_callback(statements.append)
-    reader.evidence(A, [GUID])
-    reader.evidence(B, [])
+    reader.look_up(A, [GUID])
+    reader.look_up(B, [])
     reader.record(1)
     reader.name_of(str(pc.id))
     driver.set_trace_callback(None)
@@ -111,5 +131,5 @@ def test_a_lookup_reads_no_table_from_end_to_end(engine: Engine, reader: SqlRead
 def test_a_lookup_waits_for_no_writer(engine: Engine, reader: SqlReader) -> None:
     with transaction(engine, "") as tx:
         tx.put_computer("pc", [A], None)
-        assert reader.evidence(A, []) == Evidence(None, ())
-    assert reader.evidence(A, []).by_mac is not None
+        assert reader.look_up(A, [])[1] == Evidence(None, ())
+    assert reader.look_up(A, [])[1].by_mac is not None

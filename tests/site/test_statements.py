@@ -21,7 +21,8 @@ STATEMENTS = {
     **{f"end sightings {macs}": computers._end_sightings(macs) for macs in range(3)},
     **{f"traces {macs}": computers._has_traces(macs) for macs in range(3)},
     "events": edits._add_events(2),
-    **{f"about {guids}": reader._about(guids) for guids in range(3)},
+    **{f"computers of {clients}": reader._computers_of(clients) for clients in (1, 8)},
+    "records of": reader._records_of(8),
 }
 
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import BindParameter, ColumnElement, Function, Text, bindparam, cast, func, literal_column, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Function,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.engine import Engine
 
 from pxed.site.model import Computer, Evidence, Known, Plan, PxeRecord
@@ -14,12 +25,14 @@ from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.deployment import read_advertisements, read_boot_images, read_sequences
 from pxed.site.sql.identify import both_orders
 from pxed.site.sql.link import Link, Row, Statement
-from pxed.site.sql.records import RECORD_BY_ID, RECORD_COLUMNS, to_record
+from pxed.site.sql.records import RECORD_BY_ID, RECORDS, to_record
+from pxed.site.store import Client
 from pxed.site.tables import collection, computer, membership, pxe_record, site
 from pxed.site.tables import mac as mac_table
 
-_CHANGE = Statement(select(site.c.change))
+_CHANGE = Statement(select(site.c.change).where(site.c.id == literal_column("1")))
 _COLLECTION_IDS = Statement(select(collection.c.name, collection.c.id))
+_NOTHING = Evidence(None, ())
 
 
 def _joined(column: ColumnElement[str]) -> Function[str]:
@@ -30,35 +43,40 @@ def _joined(column: ColumnElement[str]) -> Function[str]:
 
 _MACS = select(_joined(mac_table.c.address)).where(mac_table.c.computer_id == computer.c.id)
 _COLLECTIONS = select(_joined(cast(membership.c.collection_id, Text))).where(membership.c.computer_id == computer.c.id)
+_SIZES = (1, 8, 64)
+"""clients in one statement: a storm is looked up by the largest, a computer alone by the smallest"""
 
 
 @functools.cache
-def _about(guids: int) -> Statement:
-    """All that is known of a MAC address and so many GUIDs, with the site's change number, in one go.
-
-    One row for each computer and PXE record; at least one, since the site is always there.
-    """
-    address: BindParameter[str] = bindparam("mac")
-    owner = select(mac_table.c.computer_id).where(mac_table.c.address == address)
-    by_guid = [computer.c.guid == bindparam(f"g{i}") for i in range(guids)]
+def _computers_of(clients: int) -> Statement:
+    """The computers to which the identifiers of so many clients belong: `m...` are MAC addresses, `g...` GUIDs."""
+    by_mac = select(mac_table.c.computer_id).where(mac_table.c.address.in_(_places("m", clients)))
+    by_guid = select(computer.c.id).where(computer.c.guid.in_(_places("g", 2 * clients)))
     return Statement(
         select(
-            site.c.change,
             computer.c.id,
             computer.c.name,
             computer.c.guid,
             computer.c.protected,
             _MACS.scalar_subquery(),
             _COLLECTIONS.scalar_subquery(),
-            *RECORD_COLUMNS,
-        )
-        .select_from(
-            site.outerjoin(computer, or_(*by_guid, computer.c.id == owner.scalar_subquery())).outerjoin(
-                pxe_record, or_(pxe_record.c.subject == address, pxe_record.c.subject == cast(computer.c.id, Text))
-            )
-        )
-        .where(site.c.id == literal_column("1"))
+        ).where(computer.c.id.in_(union_all(by_mac, by_guid)))
     )
+
+
+@functools.cache
+def _records_of(clients: int) -> Statement:
+    """The PXE records of so many clients, kept under their MAC addresses or their computers' ids (two at most)."""
+    return Statement(RECORDS.where(pxe_record.c.subject.in_(_places("s", 3 * clients))))
+
+
+def _places(letter: str, count: int) -> list[BindParameter[str]]:
+    return [bindparam(f"{letter}{index}") for index in range(count)]
+
+
+def _filled(letter: str, count: int, keys: Sequence[str]) -> dict[str, object]:
+    """Values for `_places`; an empty text, which is nobody's, fills up."""
+    return {f"{letter}{index}": keys[index] if index < len(keys) else "" for index in range(count)}
 
 
 class SqlReader:
@@ -88,21 +106,35 @@ class SqlReader:
             self._data_version = version
         return self._plan
 
-    def evidence(self, mac: str, guids: Sequence[uuid.UUID]) -> Evidence:
-        """What one statement of indexed reads finds."""
-        return self.look_up(mac, guids)[1]
-
     def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
-        """One statement; the change number that comes with it tells whether the plan is still the site's."""
-        orders = [order for guid in guids for order in both_orders(guid)]
-        about = _about(len(orders))
-        values = {f"g{index}": order for index, order in enumerate(orders)}
-        rows = self._link.rows(about, mac=mac, **values)
-        if self._plan is None or self._plan.change != rows[0][0]:
-            with self._link.snapshot():
-                rows = self._link.rows(about, mac=mac, **values)
-                self._plan = _read_plan(self._link, rows[0][0])
-        return self._plan, _evidence(rows, mac, orders)
+        """As `look_up_all` for one client."""
+        plan, (evidence,) = self.look_up_all([(mac, guids)])
+        return plan, evidence
+
+    def look_up_all(self, clients: Sequence[Client]) -> tuple[Plan, list[Evidence]]:
+        """Two statements for every 64 clients, in one snapshot with the change number that tells of a new plan."""
+        found: list[Evidence] = []
+        with self._link.snapshot():
+            change = self._link.rows(_CHANGE)[0][0]
+            if self._plan is None or self._plan.change != change:
+                self._plan = _read_plan(self._link, change)
+            for start in range(0, len(clients), _SIZES[-1]):
+                found += self._look_up(clients[start : start + _SIZES[-1]])
+        return self._plan, found
+
+    def _look_up(self, clients: Sequence[Client]) -> list[Evidence]:
+        macs = [mac for mac, _ in clients]
+        orders = [dict.fromkeys([order for guid in guids for order in both_orders(guid)]) for _, guids in clients]
+        texts = [order for each in orders for order in each]
+        size = next(size for size in _SIZES if size >= max(len(macs), len(texts) / 2))
+        keys = _filled("m", size, macs) | _filled("g", 2 * size, texts)
+        rows = self._link.rows(_computers_of(size), **keys)
+        subjects = _filled("s", 3 * size, macs + [str(row[0]) for row in rows])
+        records: dict[str, tuple[PxeRecord, ...]] = {}
+        for row in self._link.rows(_records_of(size), **subjects):
+            record = to_record(row)
+            records[record.subject] = (*records.get(record.subject, ()), record)
+        return _evidence(rows, records, macs, orders)
 
     def record(self, record_id: int) -> PxeRecord | None:
         """One PXE record by its id."""
@@ -125,39 +157,34 @@ def _read_plan(link: Link, change: int) -> Plan:
     )
 
 
-def _evidence(rows: Sequence[Row], mac: str, orders: Sequence[str]) -> Evidence:
-    """From the rows of `_about`."""
-    found: dict[int, tuple[Computer, str | None, str | None, list[PxeRecord]]] = {}
-    of_mac: dict[int, PxeRecord] = {}
-    for _, number, name, guid, protected, macs, collections, *record in rows:
-        if number is not None and number not in found:
-            addresses = tuple(sorted(macs.split())) if macs else ()
-            known_guid = uuid.UUID(guid) if guid else None
-            found[number] = Computer(number, name, addresses, known_guid, bool(protected)), guid, collections, []
-        if record[0] is not None:
-            each = to_record(record)
-            if each.subject == mac:
-                of_mac[each.id] = each
-            else:
-                found[number][3].append(each)
-    by_mac, by_guid = None, []
-    for who, guid, collections, records in found.values():
-        known = Known(who, _ids(collections), _latest_first(records))
-        if mac in who.macs:
-            by_mac = known
-        if guid in orders:
-            by_guid.append(known)
-    return Evidence(by_mac, tuple(by_guid), _latest_first(of_mac.values()))
+def _evidence(
+    rows: Sequence[Row],
+    records: Mapping[str, tuple[PxeRecord, ...]],
+    macs: Sequence[str],
+    orders: Sequence[Iterable[str]],
+) -> list[Evidence]:
+    """Whose is what: for each client, by its MAC address and the texts of its GUID, what the statements found."""
+    if not rows and not records:
+        return [_NOTHING] * len(macs)
+    owner_of: dict[str, Known] = {}
+    for number, name, guid, protected, addresses, collections in rows:
+        own = tuple(sorted(addresses.split())) if addresses else ()
+        who = Computer(number, name, own, uuid.UUID(guid) if guid else None, bool(protected))
+        known = Known(who, _ids(collections), records.get(str(number), ()))
+        owner_of.update(dict.fromkeys(own, known))
+        if guid:
+            owner_of[guid] = known
+    return [
+        Evidence(
+            owner_of.get(mac),
+            tuple([owner_of[order] for order in each if order in owner_of]),
+            records.get(mac, ()),
+        )
+        for mac, each in zip(macs, orders, strict=True)
+    ]
 
 
 @functools.lru_cache(maxsize=1024)
 def _ids(text: str | None) -> frozenset[int]:
     """The numbers in `text`; most computers are in the same few collections as others."""
     return frozenset(map(int, text.split())) if text else frozenset()
-
-
-def _latest_first(records: Collection[PxeRecord]) -> tuple[PxeRecord, ...]:
-    """As RECORDS orders them."""
-    if not records:
-        return ()
-    return tuple(sorted(records, key=lambda record: (record.changed_at, record.id), reverse=True))
