@@ -34,6 +34,7 @@ VERBS = (
     LazyVerb("explain", "pxed.cli.explain:command", "Say what a computer would get now, and why."),
     LazyVerb("history", "pxed.cli.history:command", "Show what a computer did."),
     LazyVerb("log", "pxed.cli.log:command", "Show what happened, across all computers."),
+    LazyVerb("report", "pxed.cli.report:command", "Show how deployments stand."),
     LazyVerb("sightings", "pxed.cli.sightings:command", "List computers that were seen and are not known."),
     LazyVerb("lab", "pxed.cli.lab:command", "Boot machines in a network of their own, to try pxed."),
     LazyVerb("completion", "pxed.cli.completion:command", "Print the completion script of a shell."),

@@ -7,6 +7,7 @@ said by strangers on the network or by running systems, so nothing that could st
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sys
@@ -40,6 +41,14 @@ def print_rows(rows: Iterable[Row], columns: Mapping[str, str], *, as_json: bool
         _print_rich_table(list(columns.values()), [*first, *lines])
     else:
         _print_aligned([[heading.upper() for heading in columns.values()], *first], lines)
+
+
+def print_csv(rows: Iterable[Row], columns: Mapping[str, str]) -> None:
+    """A listing for a spreadsheet: a line of headings, then one a row (RFC 4180), times in UTC."""
+    writer = csv.writer(sys.stdout, lineterminator="\r\n")
+    writer.writerow(columns.values())
+    for row in rows:
+        writer.writerow(_csv_cell(row[key]) for key in columns)
 
 
 def print_fields(fields: Row, *, as_json: bool) -> None:
@@ -99,6 +108,10 @@ def printable(text: str) -> str:
 
 def _is_list_of_rows(value: object) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
+
+def _csv_cell(value: object) -> object:
+    return _json_value(value) if isinstance(value, datetime) else cell(value)
 
 
 def _json_value(value: object) -> object:

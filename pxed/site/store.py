@@ -189,6 +189,10 @@ class Tx(Protocol):
         """Those of one subject, latest first."""
         ...
 
+    def all_records(self, advertisement_id: int | None = None) -> Iterator[PxeRecord]:
+        """Those of one advertisement, or all; latest first, read as one iterates."""
+        ...
+
     def record(self, record_id: int) -> PxeRecord | None:
         """One record."""
         ...

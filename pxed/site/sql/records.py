@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +38,8 @@ RECORDS = select(*RECORD_COLUMNS).order_by(pxe_record.c.changed_at.desc(), pxe_r
 RECORD_BY_ID = Statement(RECORDS.where(pxe_record.c.id == bindparam("key")))
 
 _RECORDS_OF = Statement(RECORDS.where(pxe_record.c.subject == bindparam("subject")))
+_ALL_RECORDS = Statement(RECORDS)
+_RECORDS_FOR = Statement(RECORDS.where(pxe_record.c.advertisement_id == bindparam("advertisement")))
 _RECORD_FOR = Statement(
     RECORDS.where(
         pxe_record.c.subject == bindparam("subject"), pxe_record.c.advertisement_id == bindparam("advertisement")
@@ -142,6 +144,11 @@ class Records(Edits):
 
     def records(self, subject: str) -> Sequence[PxeRecord]:
         return [to_record(row) for row in self._link.rows(_RECORDS_OF, subject=subject)]
+
+    def all_records(self, advertisement_id: int | None = None) -> Iterator[PxeRecord]:
+        if advertisement_id is None:
+            return map(to_record, self._link.each(_ALL_RECORDS))
+        return map(to_record, self._link.each(_RECORDS_FOR, advertisement=advertisement_id))
 
     def record(self, record_id: int) -> PxeRecord | None:
         row = self._link.row(RECORD_BY_ID, key=record_id)
