@@ -97,7 +97,13 @@ def deployments(session: Session, as_csv: bool) -> None:
 
 @command.command
 @click.argument("advertisement")
-@click.option("--progress", "wanted", multiple=True, type=click.Choice([each.value for each in Progress]), help="These computers alone.")
+@click.option(
+    "--progress",
+    "wanted",
+    multiple=True,
+    type=click.Choice([each.value for each in Progress]),
+    help="These computers alone.",
+)
 @_csv_option
 @click.pass_obj
 def deployment(session: Session, advertisement: str, wanted: tuple[str, ...], as_csv: bool) -> None:
