@@ -31,6 +31,7 @@ VERBS = (
     LazyVerb("advertise", "pxed.cli.advertise:command", "Advertise a task sequence to a collection."),
     LazyVerb("advertisement", "pxed.cli.advertisement:command", "List, show, enable, disable and remove those."),
     LazyVerb("clear-last", "pxed.cli.clear_last:command", "Let the latest mandatory advertisement run again."),
+    LazyVerb("wake", "pxed.cli.wake:command", "Switch computers on with magic packets."),
     LazyVerb("explain", "pxed.cli.explain:command", "Say what a computer would get now, and why."),
     LazyVerb("history", "pxed.cli.history:command", "Show what a computer did."),
     LazyVerb("log", "pxed.cli.log:command", "Show what happened, across all computers."),
