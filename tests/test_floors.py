@@ -15,6 +15,7 @@ FLOOR = {
         "tftp",
         "web",
         "verdicts",
+        "verdict_log",
         "records",
         "transfers",
         "content",
@@ -38,7 +39,8 @@ SIDEWAYS = {
     *(("web", room) for room in ("verdicts", "records", "transfers", "content")),
     ("waking", "interfaces"),
     ("tftp", "content"),
-    ("verdicts", "records"),
+    *(("verdicts", room) for room in ("verdict_log", "records")),
+    ("verdict_log", "records"),
     ("transfers", "records"),
     ("transfers", "tftp"),  # the form of a worker's report
     ("config", "config_schema"),

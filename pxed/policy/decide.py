@@ -19,6 +19,9 @@ from pxed.policy.verdict import Abort, Boot, Choice, Finding, Ignore, Verdict
 from pxed.policy.words import Words, phrase
 from pxed.site.model import Advertisement, Evidence, Kind, Plan, RecordState
 
+NO_MANDATORY = "no mandatory advertisement"
+"""What the rule `due` finds if no mandatory advertisement has a part in the decision."""
+
 
 class Names(tuple[Choice, ...]):
     """Choices as they stand in a sentence."""
@@ -159,7 +162,7 @@ def due(case: Case) -> Words | Verdict:
     """
     newest = next((choice for choice in case.candidates if choice.advertisement.kind is Kind.MANDATORY), None)
     if newest is None:
-        return "no mandatory advertisement"
+        return NO_MANDATORY
     name = repr(newest.advertisement.name)
     who = case.known_identity
     if who.standing is Standing.CONFLICT:

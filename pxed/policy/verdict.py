@@ -39,7 +39,7 @@ class Verdict:
 
     trail: tuple[Finding, ...]
     identity: Identity | None
-    """who it is; None if the decision ended before that was asked"""
+    """who it is; None if the decision ended before that was asked, or if the verdict stands for many (`alike.py`)"""
 
     @property
     def rule(self) -> str:

@@ -1,7 +1,6 @@
 """Asking for a verdict: what is logged once, what is remembered, and what a broken database makes of it."""
 
 import logging
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Abort, Ignore
 from pxed.records import Records
 from pxed.site.model import Evidence, Kind, Plan
+from pxed.site.store import Client as Identifiers
 from pxed.verdicts import Verdicts
 from pxed.wire.architecture import architecture
 from tests.site_in_memory import MemorySite
@@ -26,10 +26,10 @@ class BrokenSite(MemorySite):
 
     fault = ""
 
-    def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
+    def look_up_all(self, clients: Sequence[Identifiers]) -> tuple[Plan, list[Evidence]]:
         if self.fault:
             raise StoreError(self.fault)
-        return super().look_up(mac, guids)
+        return super().look_up_all(clients)
 
 
 class Bench:
@@ -112,5 +112,39 @@ def test_a_database_that_fails_is_silence_and_one_line_until_it_answers_again(
 def test_invented_addresses_do_not_grow_its_memory(bench: Bench) -> None:
     for number in range(5000):
         bench.verdicts.decide(replace(FACTS, mac=f"52:54:01:00:{number >> 8:02x}:{number & 255:02x}", guid=None))
-    assert len(bench.verdicts._last) == 4096
+    assert len(bench.verdicts._log._last) == 4096
     assert len(bench.site.sightings()) <= 10_000
+
+
+def test_a_batch_is_told_of_and_remembered_one_by_one(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    computers = [add_computer(bench.site, f"PC{number}", f"52:54:00:00:00:0{number}", None) for number in range(3)]
+    clients = [replace(FACTS, mac=mac, guid=None) for one in computers for mac in one.macs]
+    stranger = replace(FACTS, mac="52:54:00:00:00:ff", guid=None)
+    verdicts = bench.verdicts.decide_all([*clients, stranger])
+    assert [verdict.rule for verdict in verdicts] == ["nothing"] * 3 + ["unknown-support"]
+    assert [record.__dict__["computer"] for record in caplog.records] == ["PC0", "PC1", "PC2", ""]
+    assert [len(bench.site.events(str(one.id), 10)) for one in computers] == [3, 3, 3]  # made, member, verdict
+    assert [sighting.mac for sighting in bench.site.sightings()] == [stranger.mac]
+    assert bench.verdicts.decide_all([]) == []
+
+
+def test_a_mandatory_advertisement_of_a_batch_is_each_computer_s_own(bench: Bench) -> None:
+    computers = [add_computer(bench.site, f"PC{number}", f"52:54:00:00:00:0{number}", None) for number in range(3)]
+    advertise(bench.site, Kind.MANDATORY)
+    bench.verdicts.decide_all([replace(FACTS, mac=mac, guid=None) for one in computers for mac in one.macs])
+    assert [len(bench.site.records(str(one.id))) for one in computers] == [1, 1, 1]
+
+
+def test_a_storm_is_logged_no_further_than_the_journal_takes_it_and_counted(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    clients = [
+        replace(FACTS, mac=f"52:54:01:00:{number >> 8:02x}:{number & 255:02x}", guid=None) for number in range(9003)
+    ]
+    bench.verdicts.decide_all(clients)
+    assert len(caplog.records) == 9000
+    bench.clock.advance(30)
+    bench.verdicts.decide(FACTS)
+    assert [record.getMessage() for record in caplog.records[9000:9001]] == [
+        "3 verdicts more were not logged; `pxed history` has those of known computers"
+    ]

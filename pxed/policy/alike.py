@@ -1,0 +1,122 @@
+"""Clients that are alike get the same verdict, so a storm of them costs one decision.
+
+`decide` stays the only way to a verdict: `Kept` calls it for the first of those who are alike and keeps what came out
+until the plan, the configuration or an instant of the plan (`next_change`) makes another one possible. What is kept
+says nothing of the one computer it was decided for (`common`).
+
+Who adds a rule to `decide` looks here for three things:
+
+* What the rule reads of facts and evidence has to be in the `likeness`, or the likeness has to be None for everybody
+  whom the rule treats in a way of their own.
+* Instants at which it would decide differently have to be in `next_change`.
+* A verdict that the new rule ends is not kept unless the rule is named in `_COMMON_RULES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pxed.config import Config
+from pxed.policy.decide import NO_MANDATORY, decide, due, identity, name_of, nothing, optional, unknown_support
+from pxed.policy.facts import Facts
+from pxed.policy.verdict import Verdict
+from pxed.site.model import Evidence, Plan
+
+_ALWAYS = float("inf")
+_MOST = 4096
+"""Verdicts kept at one time. There are as many as kinds of machines times sets of collections; one who invents kinds
+makes everybody else's be decided again, and no more."""
+_COMMON_RULES = frozenset(map(name_of, (unknown_support, optional, nothing)))
+"""Rules whose verdicts may be kept. Those before `identity` cost less than being looked for."""
+
+
+def likeness(facts: Facts, evidence: Evidence, plan: Plan) -> Hashable | None:
+    """Equal for clients to which `decide` says the same under one `plan`; None for one who is like nobody else.
+
+    It holds all facts but the identifiers, and of a known computer what identified it, whether it is protected, and
+    its collections. Like nobody else is whoever has a PXE record, is in conflict, or has to wait.
+    """
+    if facts.waited != _ALWAYS or evidence.unknown_records:
+        return None
+    known = evidence.by_mac
+    for each in evidence.by_guid:
+        if known is not None and each is not known:
+            return None
+        known = each
+    kind = (facts.client, facts.architecture.code, facts.stage, facts.interface, facts.relay, facts.https)
+    if known is None:
+        return kind
+    if known.records:
+        return None
+    how = evidence.by_mac is not None, bool(evidence.by_guid)
+    return (*kind, *how, known.computer.protected, known.collection_ids)
+
+
+def common(verdict: Verdict) -> Verdict | None:
+    """`verdict` as it holds for all who are alike, without identity; None if it is for one computer alone.
+
+    That is one which a mandatory advertisement had a part in: what a computer did with it counts there, and what the
+    guard handed out to others.
+    """
+    if verdict.rule not in _COMMON_RULES:
+        return None
+    found = {finding.rule: finding.words for finding in verdict.trail}
+    if found.get(name_of(due), NO_MANDATORY) != NO_MANDATORY:
+        return None
+    trail = tuple(finding for finding in verdict.trail if finding.rule != name_of(identity))
+    return replace(verdict, trail=trail, identity=None)
+
+
+def next_change(plan: Plan, now: datetime) -> datetime | None:
+    """The first instant after `now` at which the plan by itself allows other verdicts; None if there is none."""
+    instants = [
+        instant
+        for advertisement in plan.advertisements
+        for instant in (advertisement.start, advertisement.expires)
+        if instant is not None and instant > now
+    ]
+    return min(instants, default=None)
+
+
+class Kept:
+    """Verdicts by likeness."""
+
+    def __init__(self) -> None:
+        self._verdicts: dict[Hashable, Verdict] = {}
+        self._plan: Plan | None = None
+        self._config: Config | None = None
+        self._since = datetime.max.replace(tzinfo=UTC)
+        self._until: datetime | None = None
+
+    def decide(self, facts: Facts, evidence: Evidence, plan: Plan, config: Config, now: datetime) -> Verdict:
+        """As `decide` from `pxed.policy.decide`; for clients that have somebody alike it is the `common` verdict."""
+        if not self._holds(plan, config, now):
+            self._begin(plan, config, now)
+        alike = likeness(facts, evidence, plan)
+        if alike is None:
+            return decide(facts, evidence, plan, config, now)
+        kept = self._verdicts.get(alike)
+        if kept is None:
+            verdict = decide(facts, evidence, plan, config, now)
+            kept = common(verdict)
+            if kept is None:
+                return verdict
+            if len(self._verdicts) >= _MOST:
+                self._verdicts.clear()
+            self._verdicts[alike] = kept
+        return kept
+
+    def _holds(self, plan: Plan, config: Config, now: datetime) -> bool:
+        return (
+            plan is self._plan
+            and config is self._config
+            and self._since <= now  # the clock may be set back
+            and (self._until is None or now < self._until)
+        )
+
+    def _begin(self, plan: Plan, config: Config, now: datetime) -> None:
+        self._verdicts.clear()
+        self._plan, self._config = plan, config
+        self._since, self._until = now, next_change(plan, now)

@@ -1,0 +1,103 @@
+"""What is told of verdicts: a log line and a line of history for each that is news, and no more than somebody reads."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from datetime import datetime, timedelta
+
+from pxed.policy.facts import Facts
+from pxed.policy.identify import identify
+from pxed.policy.verdict import Abort, Boot, Verdict
+from pxed.records import Records
+from pxed.site.model import Evidence
+
+log = logging.getLogger("pxed.verdict")
+
+QUIET_RULES = frozenset({"service-enabled", "pxe-client", "delay"})
+"""Rules that say nothing about a network boot: debug level only."""
+_REPEAT = timedelta(seconds=60)
+"""The same verdict for the same client within this time is a firmware's retry: debug level only."""
+_REMEMBERED_CLIENTS = 4096
+"""Bound of that memory: a stranger can invent MAC addresses, so the oldest go first."""
+_INTERVAL, _LINES = timedelta(seconds=30), 9_000
+"""So many lines are logged in that time, the others counted: the journal drops all of a service beyond 10,000
+(RateLimitBurst= in journald.conf(5)), and a storm of packets is for answering."""
+
+
+class VerdictLog:
+    """Tells of the verdicts of one service point."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._last: OrderedDict[tuple[str, str], tuple[type[Verdict], str, datetime]] = OrderedDict()
+        self._interval_began: datetime | None = None
+        self._lines = 0
+
+    def tell(self, facts: Facts, evidence: Evidence, verdict: Verdict, now: datetime) -> None:
+        """Logs `verdict`, and notes it in the computer's history, unless it repeats the last one."""
+        if verdict.rule in QUIET_RULES or self._is_repeat(facts, verdict, now):
+            if log.isEnabledFor(logging.DEBUG):
+                self._log(logging.DEBUG, facts, evidence, verdict)
+            return
+        if self._is_room(now) and log.isEnabledFor(logging.INFO):
+            self._log(logging.INFO, facts, evidence, verdict)
+        who = evidence.by_mac or (evidence.by_guid[0] if evidence.by_guid else None)
+        if who is not None:
+            text = f"{facts.stage}: {outcome_of(verdict)}: {verdict.reason} [{verdict.rule}]"
+            self._records.note_verdict(str(who.computer.id), text, now)
+
+    def _log(self, level: int, facts: Facts, evidence: Evidence, verdict: Verdict) -> None:
+        identity = verdict.identity or identify(facts, evidence)
+        log.log(
+            level,
+            "%s: %s",
+            outcome_of(verdict),
+            verdict.reason,
+            extra={
+                "mac": facts.mac,
+                "guid": facts.guid,
+                "iface": facts.interface,
+                "arch": facts.architecture.name,
+                "stage": facts.stage,
+                "computer": identity.name if verdict.rule not in QUIET_RULES else "",
+                "advertisement": verdict.choices[0].advertisement.name if isinstance(verdict, Boot) else "",
+                "rule": verdict.rule,
+            },
+        )
+
+    def _is_repeat(self, facts: Facts, verdict: Verdict, now: datetime) -> bool:
+        key = facts.mac, facts.stage.value
+        last = self._last.pop(key, None)
+        self._last[key] = (type(verdict), verdict.rule, now)
+        if len(self._last) > _REMEMBERED_CLIENTS:
+            self._last.popitem(last=False)
+        if last is None:
+            return False
+        kind, rule, when = last
+        return kind is type(verdict) and rule == verdict.rule and timedelta(0) <= now - when < _REPEAT
+
+    def _is_room(self, now: datetime) -> bool:
+        """Whether one more line may be logged; says how many were not when the time is over."""
+        if self._interval_began is None or not timedelta(0) <= now - self._interval_began < _INTERVAL:
+            if self._lines > _LINES:
+                log.warning(
+                    "%d verdicts more were not logged; `pxed history` has those of known computers",
+                    self._lines - _LINES,
+                )
+            self._interval_began, self._lines = now, 0
+        self._lines += 1
+        return self._lines <= _LINES
+
+
+def outcome_of(verdict: Verdict) -> str:
+    """The verdict in a word or two, for logs and history."""
+    match verdict:
+        case Boot(mandatory=True):
+            return "boot"
+        case Boot():
+            return "boot on F12"
+        case Abort():
+            return "local boot"
+        case _:
+            return "ignored"
