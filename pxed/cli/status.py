@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import asdict
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -81,18 +82,11 @@ class _UnixConnection(HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def _site(session: Session) -> dict[str, int]:
+def _site(session: Session) -> dict[str, Any]:
     """How much of everything there is; empty, with a message, if the database cannot be read."""
     try:
         with session.reading() as tx:
-            return {
-                "computers": sum(1 for _ in tx.computers()),
-                "collections": len(tx.collections()),
-                "boot_images": len(tx.boot_images()),
-                "task_sequences": len(tx.sequences()),
-                "advertisements": len(tx.advertisements()),
-                "sightings": len(tx.sightings()),
-            }
+            return asdict(tx.overview())
     except StoreError as error:
         say(f"pxed: {error}")
         return {}

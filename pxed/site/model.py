@@ -274,6 +274,25 @@ class Sighting:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The site in numbers."""
+
+    computers: int
+    collections: int
+    """without the built-in ones"""
+    boot_images: int
+    task_sequences: int
+    advertisements: int
+    sightings: int
+    waiting: int
+    """unknown computers that wait for approval"""
+    conflicts: int
+    """identifiers that disagree and nobody has settled"""
+    mandatory: dict[RecordState, int]
+    """how many tries of mandatory advertisements are in each state"""
+
+
 class EventKind(StrEnum):
     """What a line of history is about."""
 

@@ -25,6 +25,7 @@ from pxed.site.model import (
     Evidence,
     ImageVariant,
     Kind,
+    Overview,
     Plan,
     PxeRecord,
     Sighting,
@@ -243,6 +244,10 @@ class Tx(Protocol):
 
         Returns how many went, 0 at the end: a writer must not hold the database for long.
         """
+        ...
+
+    def overview(self) -> Overview:
+        """The site in numbers."""
         ...
 
     def subject_name(self, subject: str) -> str:

@@ -12,7 +12,17 @@ import pytest
 
 from tests.cli.conftest import Pxed
 
-SITE = {"computers": 2, "collections": 1, "boot_images": 1, "task_sequences": 1, "advertisements": 0, "sightings": 0}
+SITE = {
+    "computers": 2,
+    "collections": 1,
+    "boot_images": 1,
+    "task_sequences": 1,
+    "advertisements": 0,
+    "sightings": 0,
+    "waiting": 0,
+    "conflicts": 0,
+    "mandatory": {"offered": 0, "loading": 0, "booting": 0, "running": 0, "succeeded": 0, "failed": 0},
+}
 
 Serve = Callable[[bytes], None]
 

@@ -1,0 +1,57 @@
+"""The site in numbers."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Integer, ScalarSelect, Table, func, literal_column, select
+
+from pxed.site.model import Kind, Overview, RecordState
+from pxed.site.sql.edits import Edits
+from pxed.site.sql.link import Statement
+from pxed.site.tables import (
+    advertisement,
+    boot_image,
+    collection,
+    computer,
+    conflict,
+    pxe_record,
+    sighting,
+    task_sequence,
+)
+
+
+def _count(table: Table, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(table).where(*conditions).scalar_subquery()
+
+
+def _text(value: str) -> ColumnElement[str]:
+    # written out, since a statement of ours has no values but those that it is run with
+    return literal_column(f"'{value}'")
+
+
+_NUMBERS = Statement(
+    select(
+        _count(computer),
+        _count(collection, collection.c.id > literal_column("0", Integer)),
+        _count(boot_image, boot_image.c.retired_at.is_(None)),
+        _count(task_sequence),
+        _count(advertisement),
+        _count(sighting),
+        _count(sighting, sighting.c.waiting_since.is_not(None)),
+        _count(conflict, conflict.c.settled_at.is_(None)),
+    )
+)
+_RECORDS = Statement(
+    select(pxe_record.c.state, func.count())
+    .select_from(pxe_record.join(advertisement))
+    .where(advertisement.c.kind == _text(Kind.MANDATORY))
+    .group_by(pxe_record.c.state)
+)
+
+
+class Overviews(Edits):
+    """The transaction's part for numbers; `pxed.site.store.Tx` says what each method does."""
+
+    def overview(self) -> Overview:
+        states = {RecordState(state): count for state, count in self._link.rows(_RECORDS)}
+        mandatory = {state: states.get(state, 0) for state in RecordState}
+        return Overview(*self._link.rows(_NUMBERS)[0], mandatory)
