@@ -53,5 +53,17 @@ class Overviews(Edits):
 
     def overview(self) -> Overview:
         states = {RecordState(state): count for state, count in self._link.rows(_RECORDS)}
-        mandatory = {state: states.get(state, 0) for state in RecordState}
-        return Overview(*self._link.rows(_NUMBERS)[0], mandatory)
+        computers, collections, images, sequences, advertisements, sightings, waiting, conflicts = self._link.rows(
+            _NUMBERS
+        )[0]
+        return Overview(
+            computers,
+            collections,
+            images,
+            sequences,
+            advertisements,
+            sightings,
+            waiting,
+            conflicts,
+            {state: states.get(state, 0) for state in RecordState},
+        )
