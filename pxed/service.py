@@ -95,6 +95,7 @@ class Service:
         pool.bind()
         privileges.become(user)
         self._point = point = Point(self._config, loaders, key)
+        self._trust_certificate(point)
         try:
             point.open_site()
             await self._run(point, pool, key)
@@ -244,22 +245,30 @@ class Service:
             self._config = config
             loaders = find_loaders(config)
             point.apply(config, loaders)
-            self._refresh_certificate()
+            self._refresh_certificate(point)
             pool.configure(tftp_settings(config, self._listeners.interfaces, loaders, key))
             logs.configure(config.log.level, config.log.format, self._environment)
             self._rescan.set()
             log.info("took over the configuration %s", self._path)
         self._announce()
 
-    def _refresh_certificate(self) -> None:
+    def _refresh_certificate(self, point: Point) -> None:
         """A certificate that was renewed meanwhile is used from now on; one that cannot be used is told of."""
         if self._tls is not None:
             from pxed.tls.serving import refresh
 
             try:
                 refresh(self._tls, self._config.service.state_dir)
+                self._trust_certificate(point)
             except PxedError as error:
                 log.error("kept the old certificate: %s", error)
+
+    def _trust_certificate(self, point: Point) -> None:
+        """Boot loaders that are handed out from now on trust the authority of the certificate that is served."""
+        if self._tls is not None:
+            from pxed.tls.serving import anchor
+
+            point.responder.trust = anchor(self._config.service.state_dir)
 
     async def _status(self, point: Point, pool: Pool) -> dict[str, Any]:
         return {

@@ -47,8 +47,8 @@ class Shape:
     boot_file: BootFile
     vendor_information: bytes | None
     """value of option 43"""
-    etherboot: bytes | None
-    """value of option 175"""
+    settings: Settings | None
+    """what iPXE is told in option 175, besides which authority it shall trust"""
     reason: str
 
 
@@ -62,6 +62,8 @@ class Terms(NamedTuple):
     """file name of the boot loader for this client's architecture; empty if there is none"""
     ticket: Callable[[], str]
     """seals this computer's ticket, if the reply needs it"""
+    trust: bytes = b""
+    """SHA-256 fingerprint of the authority that vouches for our HTTPS, 32 octets; empty if there is none"""
 
     @property
     def loader_url(self) -> str:
@@ -87,7 +89,7 @@ SHAPES: tuple[Shape, ...] = (
         (Boot, Abort),
         BootFile.SCRIPT,
         None,
-        Settings(priority=1).encode(),
+        Settings(priority=1),
         "iPXE gets its script and never a boot loader again; priority 1 makes our file name win over one that the DHCP "
         "server hands to everybody (iPXE core/settings.c: at equal priority the DHCP block comes first)",
     ),
@@ -223,12 +225,21 @@ def _options(request: Packet, shape: Shape, terms: Terms, name: bytes, message_t
     vendor_information = _vendor_information(request, shape)
     if vendor_information is not None:
         options[Option.VENDOR_SPECIFIC_INFORMATION] = vendor_information
-    if shape.etherboot is not None:
-        options[Option.ETHERBOOT] = shape.etherboot
+    settings = _settings(shape, terms)
+    if settings is not None:
+        options[Option.ETHERBOOT] = settings.encode()
     relay = request.options.get(Option.RELAY_AGENT_INFORMATION)
     if relay is not None:
         options[Option.RELAY_AGENT_INFORMATION] = relay
     return options
+
+
+def _settings(shape: Shape, terms: Terms) -> Settings | None:
+    """Option 175 of the reply. Firmware that is sent a boot loader takes it for the loader: iPXE reads the authority to
+    trust once, when it starts, from the firmware's packets (src/crypto/rootcert.c, interface/efi/efi_cachedhcp.c)."""
+    if terms.trust and shape.boot_file is BootFile.LOADER:
+        return Settings(trust=(terms.trust,))
+    return shape.settings
 
 
 def _vendor_information(request: Packet, shape: Shape) -> bytes | None:

@@ -40,7 +40,7 @@ _TYPES = {
 
 
 class Responder:
-    """Answers on all endpoints of one service point; `config` and `loaders` may be exchanged while it runs."""
+    """Answers on all endpoints of one service point; `config`, `loaders` and `trust` may be exchanged while it runs."""
 
     def __init__(
         self,
@@ -54,6 +54,8 @@ class Responder:
         self.config = config
         self.loaders = loaders
         """file name of the boot loader by loader key (`bios`, `uefi-amd64`, ...)"""
+        self.trust = b""
+        """SHA-256 fingerprint of the authority that boot loaders shall trust; empty if HTTPS is not served"""
         self.counters: Counter[str] = Counter()
         """packets by what became of them; the keys are ours and few"""
         self._verdicts = verdicts
@@ -97,7 +99,7 @@ class Responder:
                 extra={"mac": facts.mac, "iface": facts.interface, "arch": facts.architecture.name},
             )
             return None
-        terms = Terms(place.address, self.config.http.port, loader, partial(self._ticket, facts))
+        terms = Terms(place.address, self.config.http.port, loader, partial(self._ticket, facts), self.trust)
         packet = reply(request, shape, terms, at_4011=place.port == BOOT_SERVER)
         self.counters[f"answered: {shape.name}"] += 1
         return Answer(packet.encode(request.largest_reply), _destination(request, peer, place))

@@ -6,7 +6,8 @@ import ssl
 from pathlib import Path
 
 from pxed.errors import ConfigError, NotPermitted, PxedError
-from pxed.tls.keeping import CERTIFICATE, KEY, directory_in, steadily
+from pxed.tls.identity import fingerprint
+from pxed.tls.keeping import CERTIFICATE, KEY, directory_in, read_chain, steadily
 
 
 def serving_context(state_dir: Path) -> ssl.SSLContext:
@@ -32,3 +33,8 @@ def refresh(context: ssl.SSLContext, state_dir: Path) -> None:
         raise NotPermitted(f"the certificate in {directory} cannot be read: permission denied") from None
     except (ssl.SSLError, OSError) as error:
         raise PxedError(f"the certificate in {directory} cannot be used: {error}") from None
+
+
+def anchor(state_dir: Path) -> bytes:
+    """SHA-256 fingerprint, 32 octets, of what boot loaders are to trust; NotFound or PxedError if it cannot be read."""
+    return fingerprint(read_chain(directory_in(state_dir) / CERTIFICATE)[-1])

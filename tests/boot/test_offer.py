@@ -186,3 +186,23 @@ def test_loader_keys() -> None:
 
 def test_shapes_have_distinct_names() -> None:
     assert len({shape.name for shape in SHAPES}) == len(SHAPES)
+
+
+FINGERPRINT = bytes(range(32))
+
+
+@pytest.mark.parametrize("code", [0, 7])
+@pytest.mark.parametrize("at_4011", [False, True])
+def test_a_boot_loader_is_told_whom_to_trust_by_the_replies_to_the_firmware(code: int, at_4011: bool) -> None:
+    shape = shape_for(facts(Client.PXE, code), BOOT)
+    assert shape is not None
+    made = decode(reply(request(), shape, TERMS._replace(trust=FINGERPRINT), at_4011=at_4011).encode())
+    assert made.options[Option.ETHERBOOT] == b"\x5a\x20" + FINGERPRINT + b"\xff"
+
+
+@pytest.mark.parametrize(("client", "verdict"), [(Client.PXE, ABORT), (Client.HTTP, BOOT), (Client.IPXE, BOOT)])
+def test_replies_without_a_boot_loader_name_no_authority(client: Client, verdict: Verdict) -> None:
+    shape = shape_for(facts(client, 7), verdict)
+    assert shape is not None
+    plain = reply(request(), shape, TERMS, at_4011=False)
+    assert reply(request(), shape, TERMS._replace(trust=FINGERPRINT), at_4011=False) == plain

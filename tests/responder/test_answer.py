@@ -225,3 +225,12 @@ def test_a_damaged_discover_never_raises(data: st.DataObject) -> None:
         packet[data.draw(st.integers(0, len(packet) - 1))] = data.draw(st.integers(0, 255))
     answer = bench.responder.answer(bytes(packet), FROM_NOWHERE, AT_67)
     assert answer is None or decode(answer.data).siaddr == OURS  # type: ignore[union-attr]
+
+
+def test_a_new_authority_is_in_the_next_reply(bench: Bench) -> None:
+    add_computer(bench.site)
+    advertise(bench.site, Kind.MANDATORY)
+    assert Option.ETHERBOOT not in bench.answered(discover()).options
+    for fingerprint in (bytes(32), bytes(range(32))):
+        bench.responder.trust = fingerprint
+        assert fingerprint in bench.answered(discover()).options[Option.ETHERBOOT]
