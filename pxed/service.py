@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from aiohttp import web
 from pxed import __version__, interfaces, logs, privileges, statedir
 from pxed import config as configuration
 from pxed.config import Config
+from pxed.datagrams import Received
 from pxed.errors import ConfigError, PxedError, Unavailable
 from pxed.image.library import prune
 from pxed.interfaces import Interface
@@ -29,7 +30,7 @@ from pxed.listeners import Listeners
 from pxed.loaders import Loaders, find_loaders
 from pxed.notify import Notifier
 from pxed.point import Point, utc_now
-from pxed.responder.endpoint import Address, Answer, Later, Place
+from pxed.responder.endpoint import Outcome, Place
 from pxed.site.store import Tx
 from pxed.tftp.messages import Endpoint, TftpSettings
 from pxed.tftp.messages import Transfer as TftpTransfer
@@ -135,8 +136,8 @@ class Service:
             for task in background:
                 task.cancel()
 
-    def _answer(self, data: bytes, peer: Address, place: Place) -> Answer | Later | None:
-        return self._point.responder.answer(data, peer, place) if self._point else None
+    def _answer(self, batch: Sequence[Received], place: Place) -> Sequence[Outcome]:
+        return self._point.responder.answer(batch, place) if self._point else [None] * len(batch)
 
     def _tftp_finished(self, transfer: TftpTransfer) -> None:
         if self._point:

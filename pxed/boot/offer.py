@@ -23,6 +23,9 @@ _UNSPECIFIED = IPv4Address(0)
 _HEADER_NAME_BYTES = 127
 """What the header field `file` holds besides its NUL; a longer name goes into option 67 alone."""
 
+_GUID_BYTES = 17
+"""Option 97 (RFC 4578 section 2.3); something longer is none, and could take the room of all else"""
+
 
 class BootFile(Enum):
     """Which name the reply carries."""
@@ -153,7 +156,8 @@ def loader_key(architecture: Architecture) -> str:
 
 
 def shape_for(facts: Facts, verdict: Verdict) -> Shape | None:
-    """The shape of the reply to `facts`; None for silence."""
+    """The shape of the reply to `facts`; None for silence. It asks for the kind of client, firmware and verdict alone:
+    replies are prepared by these."""
     if isinstance(verdict, Ignore):
         return None
     return next(
@@ -171,6 +175,11 @@ def shape_for(facts: Facts, verdict: Verdict) -> Shape | None:
 def needs_loader(shape: Shape) -> bool:
     """True if the reply names a boot loader, which then has to exist."""
     return shape.boot_file in {BootFile.LOADER, BootFile.LOADER_URL}
+
+
+def needs_ticket(shape: Shape) -> bool:
+    """True if the reply carries a ticket, so that it is for one client at one time."""
+    return shape.boot_file is BootFile.SCRIPT
 
 
 def reply(request: Packet, shape: Shape, terms: Terms, *, at_4011: bool) -> Packet:
@@ -220,7 +229,7 @@ def _options(request: Packet, shape: Shape, terms: Terms, name: bytes, message_t
     http = Client.HTTP in shape.clients
     options[Option.VENDOR_CLASS_IDENTIFIER] = (Client.HTTP if http else Client.PXE).value.encode("ascii")
     guid = request.options.get(Option.CLIENT_MACHINE_IDENTIFIER)
-    if guid is not None:
+    if guid is not None and len(guid) <= _GUID_BYTES:
         options[Option.CLIENT_MACHINE_IDENTIFIER] = guid
     vendor_information = _vendor_information(request, shape)
     if vendor_information is not None:

@@ -1,42 +1,43 @@
-"""One datagram in, one answer out: the way of a packet, from bytes to bytes.
+"""Datagrams in, answers out: the way of a packet, from bytes to bytes.
 
     datagram -> wire.decode -> facts -> verdict -> boot.offer -> wire.encode -> datagram
 
-What cannot be answered is counted by its reason. Nothing here waits or raises for anything that a stranger sends.
+Packets come in batches, and those of a storm are alike but for who sends them: the first steps are taken once for each
+form of packet (`hearing.py`), the verdict is made once for computers that are alike (`policy/alike.py`), and the reply
+once for both. What cannot be answered is counted by its reason. Nothing here waits or raises for anything that a
+stranger sends.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from ipaddress import IPv4Address
 
-from pxed.boot.offer import Terms, loader_key, needs_loader, reply, shape_for
+from pxed.boot.offer import Terms, loader_key, needs_loader, needs_ticket, reply, shape_for
 from pxed.boot.token import Ticket, seal
 from pxed.config import Config
+from pxed.datagrams import Received
 from pxed.errors import WireError
-from pxed.policy.facts import Facts
+from pxed.policy.facts import Client, Facts
 from pxed.policy.record import BOOT_WINDOW
-from pxed.policy.verdict import Ignore
-from pxed.ports import BOOT_SERVER, DHCP_CLIENT, DHCP_SERVER
+from pxed.policy.verdict import Ignore, Verdict
+from pxed.ports import BOOT_SERVER, DHCP_SERVER
 from pxed.responder.boots import Boots
-from pxed.responder.endpoint import Address, Answer, Later, Place
-from pxed.responder.hearing import facts_of
+from pxed.responder.endpoint import Answer, Later, Outcome, Place
+from pxed.responder.hearing import Form, Hearing, Reply, facts_about
 from pxed.verdicts import Verdicts
-from pxed.wire.dhcp import BOOTREQUEST, MessageType, Packet, decode
+from pxed.wire.dhcp import decode
+from pxed.wire.layout import Layout, Own
 
 log = logging.getLogger("pxed.responder")
 
 _LONGEST_TIMER = 2.0
 """seconds; a longer delay is silence until a retry of the client comes late enough"""
-_BROADCAST = IPv4Address("255.255.255.255")
-_UNSPECIFIED = IPv4Address(0)
-_TYPES = {
-    DHCP_SERVER: {MessageType.DISCOVER},
-    BOOT_SERVER: {MessageType.REQUEST, MessageType.INFORM},
-}
+_MOST_PLACES = 1024
+"""remembered; interfaces and addresses come and go"""
+_NO_ADDRESS = bytes(4)
 
 
 class Responder:
@@ -62,30 +63,70 @@ class Responder:
         self._key = key
         self._unix_time = unix_time
         self._boots = Boots(monotonic)
+        self._hearings: dict[Place, Hearing] = {}
+        self._prepared_for = config, loaders, self.trust
 
-    def answer(self, data: bytes, peer: Address, place: Place) -> Answer | Later | None:
-        """What to send for `data` from `peer`, if anything."""
-        try:
-            request = decode(data)
-        except WireError as error:
-            self.counters["malformed"] += 1
-            log.debug("dropped %d bytes from %s: %s", len(data), peer[0], error)
-            return None
-        unfit = self._unfit(request, place)
-        if unfit:
-            self.counters[unfit] += 1
-            return None
-        facts = facts_of(request, place.interface.name, at_4011=place.port == BOOT_SERVER, boots=self._boots)
-        if facts is None:
-            self.counters["no Ethernet address"] += 1
-            return None
-        return self._answer(request, facts, peer, place)
+    def answer(self, batch: Sequence[Received], place: Place) -> list[Outcome]:
+        """What to do about each datagram of `batch`, with the address that it came from; None for nothing."""
+        outcomes: list[Outcome] = [None] * len(batch)
+        hearing = self._hearing(place)
+        heard: list[tuple[int, Form, Own]] = []
+        clients: list[Facts] = []
+        for index, (data, peer) in enumerate(batch):
+            try:
+                form, own = hearing.hear(data)
+            except WireError as error:
+                self.counters["malformed"] += 1
+                log.debug("dropped %d bytes from %s: %s", len(data), peer[0], error)
+                continue
+            if form.unfit or form.facts is None:
+                self.counters[form.unfit or "no Ethernet address"] += 1
+                continue
+            heard.append((index, form, own))
+            clients.append(facts_about(own, form.facts, self._waited(own, form.facts, place)))
+        verdicts = self._verdicts.decide_all(clients)
+        for (index, form, own), facts, verdict in zip(heard, clients, verdicts, strict=True):
+            outcomes[index] = self._outcome(form, own, facts, verdict, batch[index], place)
+        return outcomes
 
-    def _answer(self, request: Packet, facts: Facts, peer: Address, place: Place) -> Answer | Later | None:
-        verdict = self._verdicts.decide(facts)
-        if isinstance(verdict, Ignore) and verdict.retry_after is not None and verdict.retry_after <= _LONGEST_TIMER:
-            self.counters["delayed"] += 1
-            return Later(verdict.retry_after)
+    def _hearing(self, place: Place) -> Hearing:
+        terms = self.config, self.loaders, self.trust
+        if self._prepared_for != terms or len(self._hearings) > _MOST_PLACES:
+            self._hearings.clear()
+            self._prepared_for = terms
+        hearing = self._hearings.get(place)
+        if hearing is None:
+            hearing = self._hearings[place] = Hearing(place)
+        return hearing
+
+    def _waited(self, own: Own, kind: Facts, place: Place) -> float:
+        """For the rule `delay`; nothing is waited for on port 4011, nor for an ordinary DHCP client."""
+        if not self.config.responder.delay_seconds or place.port == BOOT_SERVER or kind.client is Client.OTHER:
+            return float("inf")
+        return self._boots.waited(own.mac)
+
+    def _outcome(
+        self, form: Form, own: Own, facts: Facts, verdict: Verdict, received: Received, place: Place
+    ) -> Outcome:
+        if isinstance(verdict, Ignore):
+            if verdict.retry_after is not None and verdict.retry_after <= _LONGEST_TIMER:
+                self.counters["delayed"] += 1
+                return Later(verdict.retry_after)
+            self.counters[f"ignored: {verdict.rule}"] += 1
+            return None
+        data, peer = received
+        destination = form.destination or peer
+        prepared = form.replies.get(type(verdict))
+        if prepared is not None:
+            self.counters[prepared.counted_as] += 1
+            if place.port == DHCP_SERVER and own.ciaddr != _NO_ADDRESS:
+                own = own._replace(ciaddr=_NO_ADDRESS)  # as `reply` does
+            return Answer(prepared.layout.join(prepared.common, own), destination)
+        made = self._reply(form, facts, verdict, data, place)
+        return None if made is None else Answer(made, destination)
+
+    def _reply(self, form: Form, facts: Facts, verdict: Verdict, data: bytes, place: Place) -> bytes | None:
+        """The reply to `data`, if there is one; kept for all of its form unless a ticket is in it."""
         shape = shape_for(facts, verdict)
         if shape is None:
             self.counters[f"ignored: {verdict.rule}"] += 1
@@ -100,9 +141,14 @@ class Responder:
             )
             return None
         terms = Terms(place.address, self.config.http.port, loader, partial(self._ticket, facts), self.trust)
-        packet = reply(request, shape, terms, at_4011=place.port == BOOT_SERVER)
-        self.counters[f"answered: {shape.name}"] += 1
-        return Answer(packet.encode(request.largest_reply), _destination(request, peer, place))
+        request = decode(data)
+        packet = reply(request, shape, terms, at_4011=place.port == BOOT_SERVER).encode(request.largest_reply)
+        counted_as = f"answered: {shape.name}"
+        self.counters[counted_as] += 1
+        layout = None if needs_ticket(shape) else Layout.of(packet)
+        if layout is not None:
+            form.replies[type(verdict)] = Reply(layout, layout.split(packet)[0], counted_as)
+        return packet
 
     def _ticket(self, facts: Facts) -> str:
         ticket = Ticket(
@@ -113,26 +159,3 @@ class Responder:
             expires=int(self._unix_time() + BOOT_WINDOW.total_seconds()),
         )
         return seal(ticket, self._key)
-
-    @staticmethod
-    def _unfit(request: Packet, place: Place) -> str:
-        """Why a well-formed packet is none that a service point answers; empty if it is one."""
-        if request.op != BOOTREQUEST:
-            return "a reply"
-        if request.message_type not in _TYPES[place.port]:
-            return "another message type"
-        if request.giaddr in {_BROADCAST, place.address}:
-            return "not a relay to answer"
-        return ""
-
-
-def _destination(request: Packet, peer: Address, place: Place) -> Address:
-    """Where the reply goes (RFC 2131 section 4.1, for a reply that carries no address).
-
-    On 4011 to the address and port that asked: EDK2 asks from 4011, iPXE from 68. On 67 to the relay agent or to all.
-    """
-    if place.port == BOOT_SERVER:
-        return peer
-    if request.giaddr != _UNSPECIFIED:
-        return str(request.giaddr), DHCP_SERVER
-    return str(_BROADCAST), DHCP_CLIENT

@@ -16,9 +16,9 @@ class Boots:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._heard: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._heard: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
-    def waited(self, mac: str) -> float:
+    def waited(self, mac: bytes) -> float:
         """Notes a packet of `mac` now; seconds since the first one of this boot."""
         now = self._monotonic()
         first, last = self._heard.pop(mac, (now, now))

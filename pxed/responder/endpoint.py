@@ -5,24 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import cast
+from typing import NamedTuple, cast
 
 import asyncio_dgram
 
+from pxed.datagrams import Address, Received, datagrams_on
 from pxed.interfaces import Interface
 
 log = logging.getLogger("pxed.responder")
 
-Address = tuple[str, int]
-Received = tuple[bytes, Address]
-
-_DRAIN = 32
-"""Datagrams answered in one turn of the loop: asyncio brings one a turn, which holds no storm, and HTTP must have its
-turn within milliseconds."""
-_LARGEST = 65535
+_ROUNDS = 2
+"""Batches answered in one turn of the loop: asyncio brings one datagram a turn, which holds no storm, and HTTP must
+have its turn within milliseconds."""
 _MAX_DELAYED = 1024
 """Answers that wait for the configured delay at one time on one endpoint; more are left to the client's retry."""
 
@@ -37,9 +34,8 @@ class Place:
     """ours, which the client can reach"""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What to send, where to, and when."""
+class Answer(NamedTuple):
+    """What to send, and where to."""
 
     data: bytes
     destination: Address
@@ -52,17 +48,20 @@ class Later:
     seconds: float
 
 
-Answerer = Callable[[bytes, Address, Place], "Answer | Later | None"]
+Outcome = Answer | Later | None
+Answerer = Callable[[Sequence[Received], Place], Sequence[Outcome]]
+"""What to do about each datagram of a batch."""
 
 
 class Endpoint:
-    """One bound socket. The answer is made synchronously, so what is received cannot pile up behind it."""
+    """One bound socket. The answers are made synchronously, so what is received cannot pile up behind them."""
 
     def __init__(self, bound: socket.socket, place: Place, answerer: Answerer) -> None:
         self.place = place
         self.unsent = 0
         """answers that the kernel did not take"""
         self._socket = bound
+        self._datagrams = datagrams_on(bound)
         self._answerer = answerer
         self._delayed = 0
 
@@ -72,48 +71,40 @@ class Endpoint:
         try:
             while True:
                 try:
-                    data, peer = cast(Received, await stream.recv())
+                    first = cast(Received, await stream.recv())
                 except OSError:
                     continue  # an ICMP error for an earlier answer: the client's trouble
-                self._handle(data, peer)
-                self._drain()
+                self._handle([first, *self._datagrams.receive()])
+                for _ in range(_ROUNDS - 1):
+                    self._handle(self._datagrams.receive())
         except asyncio_dgram.TransportClosed:
             return
         finally:
             stream.close()
 
-    def _drain(self) -> None:
-        """What else waits in the socket by now."""
-        for _ in range(_DRAIN):
-            try:
-                data, peer = self._socket.recvfrom(_LARGEST)
-            except BlockingIOError:
-                return
-            except OSError:
-                continue  # as above
-            self._handle(data, peer)
+    def _handle(self, batch: Sequence[Received]) -> None:
+        """Answers what of `batch` has an answer by now."""
+        if not batch:
+            return
+        outcomes = self._outcomes(batch)
+        self.unsent += self._datagrams.send([outcome for outcome in outcomes if isinstance(outcome, Answer)])
+        for received, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Later) and self._delayed < _MAX_DELAYED:
+                self._delayed += 1
+                asyncio.get_running_loop().call_later(outcome.seconds, self._handle_delayed, received)
 
-    def _handle(self, data: bytes, peer: Address) -> None:
+    def _outcomes(self, batch: Sequence[Received]) -> Sequence[Outcome]:
         try:
-            outcome = self._answerer(data, peer, self.place)
+            return self._answerer(batch, self.place)
         except Exception:
             # A bug of ours is loud, but one packet that finds it must not take the service from everybody else.
+            if len(batch) > 1:
+                return [outcome for one in batch for outcome in self._outcomes([one])]
+            ((data, peer),) = batch
             log.exception("bug: no answer to %d bytes from %s: %s", len(data), peer[0], data[:600].hex())
-            return
-        match outcome:
-            case Answer() as answer:
-                self._send(answer)
-            case Later(seconds=seconds) if self._delayed < _MAX_DELAYED:
-                self._delayed += 1
-                asyncio.get_running_loop().call_later(seconds, self._handle_delayed, data, peer)
+            return [None]
 
-    def _handle_delayed(self, data: bytes, peer: Address) -> None:
+    def _handle_delayed(self, received: Received) -> None:
         self._delayed -= 1
         if self._socket.fileno() >= 0:
-            self._handle(data, peer)
-
-    def _send(self, answer: Answer) -> None:
-        try:
-            self._socket.sendto(answer.data, answer.destination)
-        except OSError:
-            self.unsent += 1  # full buffer or no route: the client asks again
+            self._handle([received])

@@ -29,6 +29,8 @@ BOOTREPLY = 2
 BROADCAST_FLAG = 0x8000
 
 _HEADER = struct.Struct("!BBBBIHHIIII16s64s128sI")
+HEADER_SIZE = _HEADER.size
+"""octets before the options"""
 _MAGIC_COOKIE = 0x63825363
 _LONGEST_NAMES = {"sname": 63, "file": 127}
 

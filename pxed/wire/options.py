@@ -7,7 +7,7 @@ mapping is the order on the wire.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from pxed.errors import WireError
@@ -23,13 +23,12 @@ LONGEST = 255
 _OCTETS = tuple(bytes((number,)) for number in range(256))
 
 
-def decode_options(area: bytes, start: int = 0, options: dict[int, bytes] | None = None) -> dict[int, bytes]:
-    """The options in `area` from offset `start` on, added to `options` if that is given.
+def instances(area: bytes, start: int = 0) -> Iterator[tuple[int, int, int]]:
+    """Each option in `area` from offset `start` on: its code, and the offsets where its value begins and ends.
 
-    Values of a code that comes again are joined in their order (RFC 3396 section 7). An area that stops between two
-    options without its 255 is accepted, as DHCP servers and iPXE do; one that stops inside an option is a WireError.
+    An area that stops between two options without its 255 is accepted, as DHCP servers and iPXE do; one that stops
+    inside an option is a WireError.
     """
-    found: dict[int, bytes] = {} if options is None else options
     at = start
     end = len(area)
     while at < end:
@@ -45,10 +44,20 @@ def decode_options(area: bytes, start: int = 0, options: dict[int, bytes] | None
         at = value_at + area[value_at - 1]
         if at > end:
             raise WireError(f"option {code} at offset {value_at - 2} runs {at - end} octets past the end")
+        yield code, value_at, at
+
+
+def decode_options(area: bytes, start: int = 0, options: dict[int, bytes] | None = None) -> dict[int, bytes]:
+    """The options in `area` from offset `start` on, added to `options` if that is given.
+
+    Values of a code that comes again are joined in their order (RFC 3396 section 7). WireError as from `instances`.
+    """
+    found: dict[int, bytes] = {} if options is None else options
+    for code, value_at, end in instances(area, start):
         if code in found:
-            found[code] += area[value_at:at]
+            found[code] += area[value_at:end]
         else:
-            found[code] = area[value_at:at]
+            found[code] = area[value_at:end]
     return found
 
 

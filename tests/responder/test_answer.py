@@ -2,17 +2,21 @@
 
 import uuid
 from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pxed.boot.offer import reply
 from pxed.boot.token import unseal_ticket
 from pxed.config import Config
 from pxed.config import Responder as ResponderConfig
 from pxed.interfaces import Interface
 from pxed.ports import BOOT_SERVER, DHCP_SERVER
 from pxed.records import Records
+from pxed.responder import answer, hearing
 from pxed.responder.answer import Responder
 from pxed.responder.endpoint import Answer, Later, Place
 from pxed.site.model import Kind, RecordState
@@ -44,7 +48,11 @@ class Bench:
         self.responder = Responder(verdicts, config, LOADERS, KEY, self.clock.unix, self.clock.unix)
 
     def ask(self, packet: Packet, peer: tuple[str, int] = FROM_NOWHERE, place: Place = AT_67) -> Answer | Later | None:
-        return self.responder.answer(packet.encode(), peer, place)
+        return self.hear(packet.encode(), peer, place)
+
+    def hear(self, data: bytes, peer: tuple[str, int] = FROM_NOWHERE, place: Place = AT_67) -> Answer | Later | None:
+        (outcome,) = self.responder.answer([(data, peer)], place)
+        return outcome
 
     def answered(self, packet: Packet, peer: tuple[str, int] = FROM_NOWHERE, place: Place = AT_67) -> Packet:
         answer = self.ask(packet, peer, place)
@@ -212,7 +220,7 @@ def test_a_reply_obeys_the_size_that_the_client_takes(bench: Bench) -> None:
 
 @given(st.binary(max_size=600))
 def test_any_bytes_are_dropped_or_answered(data: bytes) -> None:
-    assert Bench().responder.answer(data, FROM_NOWHERE, AT_67) is None
+    assert Bench().hear(data) is None
 
 
 @given(st.data())
@@ -223,8 +231,8 @@ def test_a_damaged_discover_never_raises(data: st.DataObject) -> None:
     packet = bytearray(from_ipxe().encode())
     for _ in range(data.draw(st.integers(1, 8))):
         packet[data.draw(st.integers(0, len(packet) - 1))] = data.draw(st.integers(0, 255))
-    answer = bench.responder.answer(bytes(packet), FROM_NOWHERE, AT_67)
-    assert answer is None or decode(answer.data).siaddr == OURS  # type: ignore[union-attr]
+    answer = bench.hear(bytes(packet))
+    assert not isinstance(answer, Answer) or decode(answer.data).siaddr == OURS
 
 
 def test_a_new_authority_is_in_the_next_reply(bench: Bench) -> None:
@@ -234,3 +242,130 @@ def test_a_new_authority_is_in_the_next_reply(bench: Bench) -> None:
     for fingerprint in (bytes(32), bytes(range(32))):
         bench.responder.trust = fingerprint
         assert fingerprint in bench.answered(discover()).options[Option.ETHERBOOT]
+
+
+def outcomes(bench: Bench, datagrams: list[bytes], place: Place) -> list[Answer | Later | None]:
+    return bench.responder.answer([(data, ("192.0.2.77", 4011)) for data in datagrams], place)
+
+
+MACHINES = st.builds(
+    lambda code, ipxe, number, guid, relay, identifier, name: {
+        "code": code,
+        "ipxe": ipxe,
+        "mac": f"52:54:00:12:34:{number:02x}",
+        "options": {
+            Option.CLIENT_MACHINE_IDENTIFIER: guid,
+            Option.RELAY_AGENT_INFORMATION: relay,
+            Option.CLIENT_IDENTIFIER: identifier,
+            Option.HOST_NAME: name,
+        },
+    },
+    st.sampled_from([0, 7, 11]),
+    st.booleans(),
+    st.integers(0x55, 0x58),
+    st.sampled_from(
+        [None, encode_client_guid(GUID), encode_client_guid(uuid.UUID(int=9)), bytes(17), b"\1" * 17, b"\0" * 5]
+    ),
+    st.none() | st.binary(min_size=1, max_size=6),
+    st.none() | st.binary(min_size=7, max_size=7),
+    st.none() | st.binary(max_size=300),
+)
+
+
+def request_of(machine: dict[str, Any], place: Place, xid: int, ciaddr: int, giaddr: int, flags: int) -> bytes:
+    kind = MessageType.DISCOVER if place is AT_67 else MessageType.REQUEST
+    base = (from_ipxe if machine["ipxe"] else discover)(machine["code"])
+    said = {code: value for code, value in machine["options"].items() if value is not None}
+    options = {**base.options, Option.DHCP_MESSAGE_TYPE: bytes((kind,)), **said}
+    if machine["options"][Option.CLIENT_MACHINE_IDENTIFIER] is None:
+        del options[Option.CLIENT_MACHINE_IDENTIFIER]
+    chaddr = bytes.fromhex(machine["mac"].replace(":", "")).ljust(16, b"\0")
+    return Packet(
+        BOOTREQUEST,
+        xid=xid,
+        secs=xid & 0xFFFF,
+        flags=flags,
+        ciaddr=IPv4Address(ciaddr),
+        giaddr=IPv4Address(giaddr),
+        chaddr=chaddr,
+        options=options,
+    ).encode(1472)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            MACHINES,
+            st.integers(0, 0xFFFFFFFF),
+            st.sampled_from([0, 7]),
+            st.sampled_from([0, 0xC6336401]),
+            st.sampled_from([0, 0x8000]),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.sampled_from([AT_67, AT_4011]),
+    st.sampled_from([Kind.OPTIONAL, Kind.MANDATORY, None]),
+    st.data(),
+)
+def test_a_batch_is_answered_octet_by_octet_as_each_packet_alone(
+    asked: list[tuple[dict[str, Any], int, int, int, int]], place: Place, kind: Kind | None, data: st.DataObject
+) -> None:
+    """What was prepared for one packet and used for others like it is what a responder that knows nothing would say."""
+    datagrams = [bytearray(request_of(machine, place, *header)) for machine, *header in asked]
+    for datagram in datagrams:
+        if data.draw(st.integers(0, 3)) == 0:
+            datagram[data.draw(st.integers(0, len(datagram) - 1))] = data.draw(st.integers(0, 255))
+    packets = [bytes(datagram) for datagram in datagrams]
+    bench, fresh = Bench(), Bench()
+    for one in (bench, fresh):
+        add_computer(one.site)
+        add_computer(one.site, "PC2", "52:54:00:12:34:57", None)
+        if kind:
+            advertise(one.site, kind)
+    alone = []
+    for packet in packets:
+        fresh.responder._hearings.clear()
+        alone += outcomes(fresh, [packet], place)
+    assert outcomes(bench, packets, place) == alone
+    assert outcomes(bench, packets, place) == alone  # prepared by now, all that can be
+    assert bench.responder.counters == {name: 2 * count for name, count in fresh.responder.counters.items()}
+
+
+def test_a_storm_of_one_model_is_read_and_made_once(bench: Bench) -> None:
+    add_computer(bench.site)
+    packets = [discover(mac=f"52:54:00:12:34:{number:02x}").encode() for number in range(100)]
+    with (
+        patch.object(hearing, "decode", wraps=decode) as read,
+        patch.object(answer, "reply", wraps=reply) as made,
+    ):
+        answers = outcomes(bench, packets, AT_67)
+        outcomes(bench, packets, AT_67)
+    assert (read.call_count, made.call_count) == (1, 1)
+    assert {decode(each.data).chaddr[5] for each in answers if isinstance(each, Answer)} == set(range(100))
+
+
+def test_other_loaders_end_what_was_prepared(bench: Bench) -> None:
+    add_computer(bench.site)
+    advertise(bench.site, Kind.OPTIONAL)
+    assert bench.answered(discover()).file == b"snponly.efi"
+    bench.responder.loaders = {"uefi-amd64": "other.efi"}
+    assert bench.answered(discover()).file == b"other.efi"
+
+
+def test_what_is_too_long_for_a_guid_is_not_sent_back(bench: Bench) -> None:
+    add_computer(bench.site)
+    packet = discover(CLIENT_MACHINE_IDENTIFIER=bytes(290)).encode(1472)
+    answered = bench.hear(packet)
+    assert isinstance(answered, Answer)
+    assert Option.CLIENT_MACHINE_IDENTIFIER not in decode(answered.data).options
+
+
+def test_invented_packets_do_not_grow_its_memory(bench: Bench) -> None:
+    for number in range(1500):
+        bench.ask(discover(CLIENT_NETWORK_INTERFACE=number.to_bytes(2)))
+    (heard,) = bench.responder._hearings.values()
+    assert sum(len(forms) for layouts in heard._layouts.values() for _, forms in layouts) <= 1024
+    for size in range(40):
+        bench.ask(discover(PARAMETER_REQUEST_LIST=bytes(size), CLIENT_IDENTIFIER=bytes(40 - size)))
+    assert max(len(layouts) for layouts in heard._layouts.values()) <= 4

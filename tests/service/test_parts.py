@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import threading
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 import pytest
@@ -146,13 +146,13 @@ class TestBoots:
         waited = []
         for moment in (0, 4, 12, 28, 60, 151):
             now[0] = moment
-            waited.append(boots.waited("52:54:00:12:34:56"))
+            waited.append(boots.waited(b"\x52\x54\x00\x12\x34\x56"))
         assert waited == [0, 4, 12, 28, 60, 0]
 
     def test_invented_addresses_do_not_grow_it(self) -> None:
         boots = Boots(lambda: 0.0)
         for number in range(20_000):
-            boots.waited(str(IPv4Address(number)))
+            boots.waited(number.to_bytes(6))
         assert len(boots._heard) == 8192
 
 
