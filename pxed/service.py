@@ -30,6 +30,7 @@ from pxed.listeners import Listeners
 from pxed.loaders import Loaders, find_loaders
 from pxed.notify import Notifier
 from pxed.point import Point, utc_now
+from pxed.ports import BOOT_SERVER, DHCP_SERVER
 from pxed.responder.endpoint import Outcome, Place
 from pxed.site.store import Tx
 from pxed.tftp.messages import Endpoint, TftpSettings
@@ -225,10 +226,10 @@ class Service:
 
     def _announce(self) -> None:
         where = ", ".join(f"{one.name} ({one.addresses[0].ip})" for one in self._listeners.interfaces) or "no interface"
-        dhcp = "67, 4011" if self._config.responder.listen_dhcp else "4011"
-        tftp, http = self._config.tftp.port, self._config.http.port
-        https = f", HTTPS {self._config.https.port}" if self._tls else ""
-        log.info("pxed %s answers on %s: DHCP %s, TFTP %d, HTTP %d%s", __version__, where, dhcp, tftp, http, https)
+        ports = ", ".join(
+            f"{name.upper()} {' and '.join(map(str, numbers))}" for name, numbers in self._ports().items()
+        )
+        log.info("pxed %s answers on %s: %s", __version__, where, ports)
         self._notifier.ready(f"answering on {where}")
 
     def _reload(self, point: Point, pool: Pool, key: bytes) -> None:
@@ -281,10 +282,21 @@ class Service:
                 for one in self._listeners.interfaces
             ],
             "missing_interfaces": self._missing,
+            "ports": self._ports(),
             "answers_not_taken_by_the_kernel": self._listeners.unsent(),
             **point.status(),
-            "tftp": await pool.counters(),
+            "tftp": {"workers": len(pool.pids), "running": 0} | await pool.counters(),
         }
+
+    def _ports(self) -> dict[str, list[int]]:
+        """Where each protocol is answered on every interface."""
+        config = self._config
+        ports = {
+            "dhcp": [DHCP_SERVER, BOOT_SERVER] if config.responder.listen_dhcp else [BOOT_SERVER],
+            "tftp": [config.tftp.port],
+            "http": [config.http.port],
+        }
+        return ports | {"https": [config.https.port]} if self._tls else ports
 
 
 def _tls_context(config: Config) -> ssl.SSLContext | None:
