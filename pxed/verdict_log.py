@@ -7,10 +7,9 @@ from collections import OrderedDict
 from datetime import datetime, timedelta
 
 from pxed.policy.facts import Facts
-from pxed.policy.identify import identify
 from pxed.policy.verdict import Abort, Boot, Verdict
 from pxed.records import Records
-from pxed.site.model import Evidence
+from pxed.site.model import Computer, Evidence
 
 log = logging.getLogger("pxed.verdict")
 
@@ -42,13 +41,13 @@ class VerdictLog:
             return
         if self._is_room(now) and log.isEnabledFor(logging.INFO):
             self._log(logging.INFO, facts, evidence, verdict)
-        who = evidence.by_mac or (evidence.by_guid[0] if evidence.by_guid else None)
+        who = _computer_of(evidence)
         if who is not None:
             text = f"{facts.stage}: {outcome_of(verdict)}: {verdict.reason} [{verdict.rule}]"
-            self._records.note_verdict(str(who.computer.id), text, now)
+            self._records.note_verdict(str(who.id), text, now)
 
     def _log(self, level: int, facts: Facts, evidence: Evidence, verdict: Verdict) -> None:
-        identity = verdict.identity or identify(facts, evidence)
+        who = _computer_of(evidence)
         log.log(
             level,
             "%s: %s",
@@ -60,7 +59,7 @@ class VerdictLog:
                 "iface": facts.interface,
                 "arch": facts.architecture.name,
                 "stage": facts.stage,
-                "computer": identity.name if verdict.rule not in QUIET_RULES else "",
+                "computer": who.name if who is not None and verdict.rule not in QUIET_RULES else "",
                 "advertisement": verdict.choices[0].advertisement.name if isinstance(verdict, Boot) else "",
                 "rule": verdict.rule,
             },
@@ -88,6 +87,12 @@ class VerdictLog:
             self._interval_began, self._lines = now, 0
         self._lines += 1
         return self._lines <= _LINES
+
+
+def _computer_of(evidence: Evidence) -> Computer | None:
+    """Whose history it is; in a conflict that of the computer with the MAC address."""
+    who = evidence.by_mac or (evidence.by_guid[0] if evidence.by_guid else None)
+    return who.computer if who else None
 
 
 def outcome_of(verdict: Verdict) -> str:

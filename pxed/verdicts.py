@@ -13,7 +13,7 @@ from datetime import datetime
 from pxed.config import Config
 from pxed.errors import StoreError
 from pxed.policy.alike import Kept
-from pxed.policy.decide import decide
+from pxed.policy.decide import decide, ignore_list, name_of
 from pxed.policy.facts import Facts, Stage
 from pxed.policy.verdict import Boot, Finding, Ignore, Verdict
 from pxed.records import Records
@@ -22,6 +22,9 @@ from pxed.site.store import Reader
 from pxed.verdict_log import QUIET_RULES, VerdictLog
 
 log = logging.getLogger("pxed.verdict")
+
+_NOT_REMEMBERED = QUIET_RULES | {name_of(ignore_list)}
+"""Rules after which it does not matter who it was."""
 
 
 class Verdicts:
@@ -58,7 +61,7 @@ class Verdicts:
         verdicts = []
         for facts, evidence in zip(clients, found, strict=True):
             verdict = way(facts, evidence, plan, self.config, now)
-            if verdict.rule not in QUIET_RULES:
+            if verdict.rule not in _NOT_REMEMBERED:
                 self._remember(facts, evidence, verdict, now)
             self._log.tell(facts, evidence, verdict, now)
             verdicts.append(verdict)

@@ -37,6 +37,7 @@ VERBS = (
     LazyVerb("log", "pxed.cli.log:command", "Show what happened, across all computers."),
     LazyVerb("report", "pxed.cli.report:command", "Show how deployments stand."),
     LazyVerb("sightings", "pxed.cli.sightings:command", "List computers that were seen and are not known."),
+    LazyVerb("identity", "pxed.cli.identity:command", "Ignore and share identifiers, settle those that disagree."),
     LazyVerb("lab", "pxed.cli.lab:command", "Boot machines in a network of their own, to try pxed."),
     LazyVerb("completion", "pxed.cli.completion:command", "Print the completion script of a shell."),
 )

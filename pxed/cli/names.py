@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import click
@@ -12,7 +12,7 @@ from pxed.errors import NotFound, UsageError
 from pxed.site.identifiers import parse_guid, parse_mac
 
 if TYPE_CHECKING:
-    from pxed.site.model import Advertisement, BootImage, Collection, Computer, TaskSequence
+    from pxed.site.model import Advertisement, BootImage, Collection, Computer, IdentifierKind, TaskSequence
     from pxed.site.store import Tx
 
 
@@ -40,6 +40,35 @@ class GuidType(click.ParamType[UUID]):
             return value if isinstance(value, UUID) else parse_guid(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Identifier(NamedTuple):
+    """A MAC address or a GUID that was typed, canonical."""
+
+    kind: IdentifierKind
+    value: str
+
+
+class IdentifierType(click.ParamType[Identifier]):
+    """A MAC address or a GUID in any common notation."""
+
+    name = "identifier"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Identifier:
+        """What it is, in our notation."""
+        from pxed.site.model import IdentifierKind
+
+        if isinstance(value, Identifier):
+            return value
+        try:
+            return Identifier(IdentifierKind.MAC, parse_mac(value))
+        except ValueError:
+            pass
+        try:
+            return Identifier(IdentifierKind.GUID, str(parse_guid(value)))
+        except ValueError:
+            example = "52:54:00:12:34:56 or 4c4c4544-0044-4a10-8039-b4c04f333232"
+            self.fail(f"{value!r} is neither a MAC address nor a GUID such as {example}", param, ctx)
 
 
 class TimeType(click.ParamType[datetime]):

@@ -36,9 +36,12 @@ def likeness(facts: Facts, evidence: Evidence, plan: Plan) -> Hashable | None:
     """Equal for clients to which `decide` says the same under one `plan`; None for one who is like nobody else.
 
     It holds all facts but the identifiers, and of a known computer what identified it, whether it is protected, and
-    its collections. Like nobody else is whoever has a PXE record, is in conflict, or has to wait.
+    its collections. Like nobody else is whoever has a PXE record, is in conflict, has to wait, or has an identifier
+    that is on a list.
     """
     if facts.waited != _ALWAYS or evidence.unknown_records:
+        return None
+    if facts.mac in plan.ignored.macs or facts.guid in plan.ignored.guids or facts.mac in plan.shared.macs:
         return None
     known = evidence.by_mac
     for each in evidence.by_guid:

@@ -103,6 +103,15 @@ def pxe_client(case: Case) -> Words | Verdict:
     return phrase("a network boot request: {}, {}", case.facts.client, case.facts.architecture.name)
 
 
+def ignore_list(case: Case) -> Words | Verdict:
+    """3. Whoever shows an identifier of the ignore list gets no answer."""
+    facts, ignored = case.facts, case.plan.ignored
+    listed = ignored.macs.get(facts.mac) or (ignored.guids.get(facts.guid) if facts.guid else None)
+    if listed is None:
+        return "neither MAC address nor GUID is on the ignore list"
+    return _ignore(case, ignore_list, phrase("{}", listed))
+
+
 def delay(case: Case) -> Words | Verdict:
     """4. The configured delay has passed for this client, so that another PXE server could answer first.
 
@@ -119,7 +128,7 @@ def delay(case: Case) -> Words | Verdict:
 
 def identity(case: Case) -> Words | Verdict:
     """5. Known, unknown or conflict."""
-    case.identity = identify(case.facts, case.evidence)
+    case.identity = identify(case.facts, case.evidence, case.plan)
     case.collection_ids = case.identity.collection_ids
     return case.identity.words
 
@@ -165,8 +174,8 @@ def due(case: Case) -> Words | Verdict:
         return NO_MANDATORY
     name = repr(newest.advertisement.name)
     who = case.known_identity
-    if who.standing is Standing.CONFLICT:
-        return f"{name} is held back: the identity is in conflict"
+    if who.doubt:
+        return f"{name} is held back: {who.doubt}"
     record = who.record_of(newest.advertisement.id)
     settings = case.config.responder
     if record is None:
@@ -215,6 +224,7 @@ def nothing(case: Case) -> Words | Verdict:
 RULES: tuple[Rule, ...] = (
     service_enabled,
     pxe_client,
+    ignore_list,
     delay,
     identity,
     unknown_support,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
-from pxed.site.identifiers import is_usable_guid
 from pxed.wire.architecture import Architecture
 
 
@@ -41,7 +40,7 @@ class Facts:
     mac: str
     """canonical, as `site.identifiers` prints it"""
     guid: uuid.UUID | None
-    """option 97 read in SMBIOS byte order; None if absent or meaningless"""
+    """option 97 read in SMBIOS byte order; None if absent"""
     architecture: Architecture
     client: Client
     stage: Stage
@@ -56,5 +55,5 @@ class Facts:
 
     @property
     def guids(self) -> tuple[uuid.UUID, ...]:
-        """The GUID for looking it up; empty if it says nothing."""
-        return (self.guid,) if self.guid is not None and is_usable_guid(self.guid) else ()
+        """The GUID for looking it up; empty if there is none."""
+        return (self.guid,) if self.guid is not None else ()

@@ -49,12 +49,3 @@ def swap_guid(guid: uuid.UUID) -> uuid.UUID:
     the site matches in both.
     """
     return uuid.UUID(bytes=guid.bytes_le)
-
-
-_JUNK = {int.from_bytes(16 * bytes((octet,))) for octet in (0x00, 0xFF, 0x44)}
-"""What boards without a GUID of their own are filled with."""
-
-
-def is_usable_guid(guid: uuid.UUID) -> bool:
-    """False for the GUIDs that tell no computer from another: sixteen bytes of 00, ff or 44."""
-    return guid.int not in _JUNK

@@ -10,13 +10,13 @@ from __future__ import annotations
 import csv
 import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pxed.errors import UsageError
 from pxed.site.describe import describe_change
 from pxed.site.identifiers import parse_guid, swap_guid
-from pxed.site.model import Collection, Computer
+from pxed.site.model import Collection, Computer, IdentifierList, ListedIdentifier
 from pxed.site.names import check_identity
 from pxed.site.store import Tx
 
@@ -115,8 +115,15 @@ def _read_line(number: int, raw: bytes) -> Line:
     )
 
 
-def plan_import(lines: Sequence[Line], bad: Sequence[BadLine], existing: Iterable[Computer]) -> ImportPlan:
-    """What `lines` would change; `existing` holds every computer that has one of their names or identifiers."""
+def plan_import(
+    lines: Sequence[Line],
+    bad: Sequence[BadLine],
+    existing: Iterable[Computer],
+    shared: Iterable[ListedIdentifier] = (),
+) -> ImportPlan:
+    """What `lines` would change; `existing` holds every computer that has one of their names or identifiers, `shared`
+    the identifiers that no computer may be given."""
+    refused = {each.value: each for each in shared}
     by_name: dict[str, Computer] = {}
     by_mac: dict[str, Computer] = {}
     by_guid: dict[uuid.UUID, Computer] = {}
@@ -129,8 +136,8 @@ def plan_import(lines: Sequence[Line], bad: Sequence[BadLine], existing: Iterabl
     wrong = list(bad)
     overwritten: dict[int, Line] = {}
     for line in lines:
-        found = [by_name.get(line.name), *(by_mac.get(mac) for mac in line.macs)]
-        if line.guid:
+        found = [by_name.get(line.name), *(by_mac.get(mac) for mac in line.macs if mac not in refused)]
+        if line.guid and not refused.keys() & {str(line.guid), str(swap_guid(line.guid))}:
             found.append(by_guid.get(line.guid))
         same = {computer.id: computer for computer in found if computer}
         if len(same) > 1:
@@ -138,6 +145,10 @@ def plan_import(lines: Sequence[Line], bad: Sequence[BadLine], existing: Iterabl
             wrong.append(BadLine(line.number, f"{line.name}: belongs to different computers: {others}"))
             continue
         before = next(iter(same.values()), None)
+        given = next((refused[key] for key in _new_identifiers(line, before) if key in refused), None)
+        if given:
+            wrong.append(BadLine(line.number, f"{line.name}: {given}, so it tells no computer from another"))
+            continue
         if before is None:
             sorted_out["added"].append(Change(line, None, ""))
             continue
@@ -150,6 +161,13 @@ def plan_import(lines: Sequence[Line], bad: Sequence[BadLine], existing: Iterabl
         sorted_out["changed" if text else "unchanged"].append(Change(line, before, text))
     wrong.sort(key=lambda each: each.number)
     return ImportPlan(**{kind: tuple(changes) for kind, changes in sorted_out.items()}, bad=tuple(wrong))
+
+
+def _new_identifiers(line: Line, before: Computer | None) -> Iterator[str]:
+    """The identifiers of a line that the computer does not have yet, a GUID in both byte orders."""
+    yield from (mac for mac in line.macs if before is None or mac not in before.macs)
+    if line.guid and (before is None or before.guid not in {line.guid, swap_guid(line.guid)}):
+        yield from (str(line.guid), str(swap_guid(line.guid)))
 
 
 def import_computers(
@@ -170,7 +188,7 @@ def import_computers(
         [mac for line in lines for mac in line.macs],
         [line.guid for line in lines if line.guid],
     )
-    plan = plan_import(lines, bad, existing)
+    plan = plan_import(lines, bad, existing, tx.listed(IdentifierList.SHARED))
     if dry_run or (plan.bad and not skip_bad):
         return plan
     lines_to_write = [change.line for change in (*plan.added, *plan.changed)]

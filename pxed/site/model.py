@@ -8,7 +8,7 @@ except those of advertisements.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -200,7 +200,8 @@ class RecordState(StrEnum):
 class PxeRecord:
     """What one computer did with one advertisement: the latest try and how many there were.
 
-    `subject` is the computer's id as text, or, for an unknown computer that the site serves, its MAC address. A cleared
+    `subject` is the computer's id as text, or, for an unknown computer that the site serves, its MAC address (its GUID,
+    if several computers share the MAC address). A cleared
     record is gone; the next one has a new id, so a message of an older boot finds nothing to change.
     """
 
@@ -240,7 +241,57 @@ class Evidence:
     by_guid: tuple[Known, ...]
     """computers with that GUID in either byte order: none or one, two if somebody entered both"""
     unknown_records: tuple[PxeRecord, ...] = ()
-    """records kept under the MAC address itself"""
+    """records kept under the identifiers themselves, as `Plan.subject_of_unknown` has it"""
+
+
+class IdentifierList(StrEnum):
+    """What an operator says of identifiers, whoever shows them."""
+
+    IGNORED = "ignored"
+    """silence for whoever shows it"""
+    SHARED = "shared"
+    """several computers show it (a dock, firmware without a GUID of its own): no evidence of who somebody is"""
+
+
+class IdentifierKind(StrEnum):
+    """What a computer can be told by."""
+
+    MAC = "mac"
+    GUID = "guid"
+
+    @property
+    def label(self) -> str:
+        """As people call it."""
+        return "MAC address" if self is IdentifierKind.MAC else "GUID"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedIdentifier:
+    """One line of such a list."""
+
+    list: IdentifierList
+    kind: IdentifierKind
+    value: str
+    """canonical, as `identifiers` prints it"""
+    comment: str
+    user: str
+    """who put it there; empty for what every site begins with"""
+    at: datetime
+
+    def __str__(self) -> str:
+        """With why, by whom and when, for the sentence of a rule."""
+        reason = f" ({self.comment})" if self.comment else ""
+        by = f" by {self.user} at {self.at:%Y-%m-%d %H:%M} UTC" if self.user else ""
+        return f"the {self.kind.label} {self.value}{reason} was put on the {self.list} list{by}"
+
+
+@dataclass(frozen=True, slots=True)
+class Identifiers:
+    """A list for looking identifiers up in it."""
+
+    macs: Mapping[str, ListedIdentifier] = field(default_factory=dict)
+    guids: Mapping[uuid.UUID, ListedIdentifier] = field(default_factory=dict)
+    """each in both byte orders"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +307,17 @@ class Plan:
     """by name"""
     collection_ids: dict[str, int] = field(default_factory=dict)
     """by name"""
+    ignored: Identifiers = Identifiers()
+    shared: Identifiers = Identifiers()
+
+    def subject_of_unknown(self, mac: str, guid: uuid.UUID | None) -> str:
+        """What the PXE records of a client that is not known are kept under.
+
+        That is its MAC address, or, if several computers share that, a GUID of its own if it has one.
+        """
+        if mac in self.shared.macs and guid is not None and guid not in self.shared.guids:
+            return str(guid)
+        return mac
 
 
 @dataclass(frozen=True, slots=True)

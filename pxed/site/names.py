@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 
 from pxed.errors import UsageError
-from pxed.site.identifiers import is_usable_guid, parse_guid, parse_mac
+from pxed.site.identifiers import parse_guid, parse_mac
 
 MAX_NAME = 255
 """characters"""
@@ -54,8 +54,6 @@ def check_identity(
         addresses = tuple(sorted({parse_mac(mac) for mac in macs}))
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from None
-    if guid is not None and not is_usable_guid(guid):
-        raise UsageError(f"{name}: the GUID {guid} tells no computer from another; leave it out")
     if not addresses and guid is None:
         raise UsageError(f"{name}: neither a MAC address nor a GUID is given; at least one is needed")
     return name, addresses, guid

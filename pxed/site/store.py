@@ -23,8 +23,11 @@ from pxed.site.model import (
     Event,
     EventKind,
     Evidence,
+    IdentifierKind,
+    IdentifierList,
     ImageVariant,
     Kind,
+    ListedIdentifier,
     Overview,
     Plan,
     PxeRecord,
@@ -46,7 +49,9 @@ class Reader(Protocol):
 
     def look_up(self, mac: str, guids: Sequence[uuid.UUID]) -> tuple[Plan, Evidence]:
         """The plan, and what is known of a client that calls itself `mac` and, in one byte order or the other,
-        `guids` (one at most): all that a decision needs, of one and the same state of the site."""
+        `guids` (one at most): all that a decision needs, of one and the same state of the site.
+
+        What is on the shared list is no evidence."""
         ...
 
     def look_up_all(self, clients: Sequence[Client]) -> tuple[Plan, list[Evidence]]:
@@ -69,8 +74,9 @@ class Tx(Protocol):
     def put_computer(self, name: str, macs: Sequence[str], guid: uuid.UUID | None) -> Computer:
         """Adds the computer, or overwrites the one it is: that of the same name, else of the same GUID, else of a MAC.
 
-        Refused if its identifiers belong to two different computers. Records kept under one of its MAC addresses
-        become its own (of two for one advertisement the one that changed last); sightings of its identifiers end.
+        Refused if its identifiers belong to two different computers, or one that is new to it is on the shared list.
+        Records kept under one of its identifiers become its own (of two for one advertisement the one that changed
+        last); sightings of its identifiers end.
         Nothing is written if nothing is different.
         """
         ...
@@ -91,6 +97,22 @@ class Tx(Protocol):
 
     def computers(self, collection_id: int | None = None) -> Iterator[Computer]:
         """All, or those of a collection, by name; read as one iterates, so the first of a million come at once."""
+        ...
+
+    # lists of identifiers
+    def listed(self, which: IdentifierList) -> Sequence[ListedIdentifier]:
+        """All of a list: MAC addresses, then GUIDs."""
+        ...
+
+    def list_identifier(self, which: IdentifierList, kind: IdentifierKind, value: str, comment: str = "") -> bool:
+        """Puts a canonical identifier on a list; False if it was there already, and has a new comment now.
+
+        A GUID is there if it is in either byte order.
+        """
+        ...
+
+    def unlist_identifier(self, which: IdentifierList, kind: IdentifierKind, value: str) -> bool:
+        """Takes it off; False if it was not there."""
         ...
 
     # collections

@@ -11,6 +11,7 @@ def test_a_mandatory_advertisement_with_its_trail(site: Pxed) -> None:
     assert [line.split()[0] for line in text.splitlines()] == [
         "service-enabled",
         "pxe-client",
+        "ignore-list",
         "delay",
         "identity",
         "unknown-support",

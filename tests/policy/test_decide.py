@@ -75,6 +75,7 @@ def test_rules_have_the_names_and_the_order_of_the_documentation() -> None:
     assert [name_of(rule) for rule in RULES] == [
         "service-enabled",
         "pxe-client",
+        "ignore-list",
         "delay",
         "identity",
         "unknown-support",
@@ -121,13 +122,6 @@ def test_mac_and_guid_are_evidence(evidence: Evidence, standing: Standing) -> No
     verdict = ask(evidence)
     assert verdict.identity is not None
     assert verdict.identity.standing is standing
-
-
-def test_guid_is_looked_up_in_both_byte_orders_unless_it_says_nothing() -> None:
-    assert FACTS.guids == (GUID,)
-    assert replace(FACTS, guid=uuid.UUID(int=0)).guids == ()
-    assert replace(FACTS, guid=uuid.UUID(bytes=b"\x44" * 16)).guids == ()
-    assert replace(FACTS, guid=None).guids == ()
 
 
 def test_a_conflict_gets_nothing_mandatory_but_may_choose() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pxed.site.importer import BadLine, Line, import_computers, plan_import, read_computers
+from pxed.site.model import IdentifierKind, IdentifierList
 from pxed.site.sql import SqlTx
 from tests.site_in_memory import MemorySite
 
@@ -53,7 +54,6 @@ def test_a_line_is_read(text: str, expected: Line | None) -> None:
         (f"p\x07c,,{A}", r"U\+0007"),
         ("pc,,52:54:00", "'52:54:00' is not a MAC address"),
         ("pc,5555,", "'5555' is not a GUID"),
-        ("pc,00000000-0000-0000-0000-000000000000,", "tells no computer from another"),
         (f'"pc,,{A}', "unexpected end of data"),
         (f'"pc"x,,{A}', "expected after"),
         ("name,guid,mac", "--header"),
@@ -135,6 +135,16 @@ def test_a_line_for_two_computers_is_bad(tx: SqlTx, text: str) -> None:
     tx.put_computer("two", [B], GUID)
     plan = import_computers(tx, *read(text))
     assert plan.bad == (BadLine(1, f"{text[:3]}: belongs to different computers: one, two"),)
+
+
+def test_a_line_with_a_shared_identifier_is_bad_unless_the_computer_has_it(tx: SqlTx) -> None:
+    tx.put_computer("one", [A], SWAPPED)
+    for kind, value in ((IdentifierKind.MAC, A), (IdentifierKind.MAC, B), (IdentifierKind.GUID, str(GUID))):
+        tx.list_identifier(IdentifierList.SHARED, kind, value, "a dock")
+    plan = import_computers(tx, *read(f"one,{SWAPPED},{A}\ntwo,,{B} {C}\nthree,{uuid.UUID(int=0)},\n"))
+    assert [change.line.name for change in plan.unchanged] == ["one"]
+    assert [each.number for each in plan.bad] == [2, 3]
+    assert plan.bad[0].reason.startswith(f"two: the MAC address {B} (a dock) was put on the shared list by operator")
 
 
 def test_two_lines_for_one_computer_are_bad(tx: SqlTx) -> None:

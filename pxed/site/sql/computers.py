@@ -11,11 +11,12 @@ from sqlalchemy import BindParameter, bindparam, delete, func, insert, literal_c
 from pxed.errors import NotFound, Refused
 from pxed.site.describe import describe_change, describe_computer
 from pxed.site.identifiers import parse_guid, parse_mac
-from pxed.site.model import Collection, Computer
+from pxed.site.model import Collection, Computer, ListedIdentifier
 from pxed.site.names import check_identity, check_name
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import CHUNK, COMPUTER_ROWS, both_orders, find, to_computers
 from pxed.site.sql.link import Statement
+from pxed.site.sql.lists import shared_among
 from pxed.site.tables import advertisement, collection, computer, mac, membership, pxe_record, sighting
 
 _ADD = Statement(insert(computer).returning(computer.c.id), "name", "guid")
@@ -68,7 +69,8 @@ _REMOVE_MEMBER = Statement(
 @functools.cache
 def _adopt(macs: int) -> tuple[Statement, Statement]:
     """For a computer with so many MAC addresses: drop all but the latest record of an advertisement, then own it."""
-    subjects: list[BindParameter[str]] = [bindparam("subject"), *(bindparam(f"m{i}") for i in range(macs))]
+    own: list[BindParameter[str]] = [bindparam("g0"), bindparam("g1"), *(bindparam(f"m{i}") for i in range(macs))]
+    subjects: list[BindParameter[str]] = [bindparam("subject"), *own]
     other = pxe_record.alias("other")
     superseded = (
         select(other.c.id)
@@ -82,9 +84,7 @@ def _adopt(macs: int) -> tuple[Statement, Statement]:
     )
     return (
         Statement(delete(pxe_record).where(pxe_record.c.subject.in_(subjects), superseded)),
-        Statement(
-            update(pxe_record).where(pxe_record.c.subject.in_(subjects[1:])).values(subject=bindparam("subject_now"))
-        ),
+        Statement(update(pxe_record).where(pxe_record.c.subject.in_(own)).values(subject=bindparam("subject_now"))),
     )
 
 
@@ -97,12 +97,13 @@ def _end_sightings(macs: int) -> Statement:
 @functools.cache
 def _has_traces(macs: int) -> Statement:
     """Whether anything was kept of a computer with so many MAC addresses while it was unknown."""
+    guids: list[BindParameter[str]] = [bindparam("g0"), bindparam("g1")]
     keys: list[BindParameter[str]] = [bindparam(f"m{i}") for i in range(macs)]
     seen = [sighting.c.mac == key for key in keys]
     return Statement(
         union_all(
-            *[select(pxe_record.c.id).where(pxe_record.c.subject == key) for key in keys],
-            select(sighting.c.id).where(or_(sighting.c.guid.in_([bindparam("g0"), bindparam("g1")]), *seen)),
+            *[select(pxe_record.c.id).where(pxe_record.c.subject == key) for key in (*guids, *keys)],
+            select(sighting.c.id).where(or_(sighting.c.guid.in_(guids), *seen)),
         ).limit(1)
     )
 
@@ -118,15 +119,26 @@ def _members_among(computers: int) -> Statement:
     )
 
 
+def _is_among(guid: uuid.UUID, listed: Sequence[ListedIdentifier]) -> bool:
+    return any(each.value in both_orders(guid) for each in listed)
+
+
 class Computers(Edits):
     """The transaction's part for computers and collections; `pxed.site.store.Tx` says what each method does."""
 
     def put_computer(self, name: str, macs: Sequence[str], guid: uuid.UUID | None) -> Computer:
         name, addresses, guid = check_identity(name, macs, guid)
-        same = find(self._link, [name], [guid] if guid else [], addresses)
+        shared = shared_among(self._link, addresses, guid)
+        told_by = set(addresses).difference(each.value for each in shared)
+        same = find(self._link, [name], [guid] if guid and not _is_among(guid, shared) else [], sorted(told_by))
         if len(same) > 1:
             others = ", ".join(sorted(other.name for other in same))
             raise Refused(f"{name}: its name and identifiers belong to different computers: {others}")
+        # what a computer has may become shared; what is shared becomes no computer's
+        had = {*same[0].macs, *(both_orders(same[0].guid) if same[0].guid else ())} if same else set()
+        for each in shared:
+            if each.value not in had:
+                raise Refused(f"{name}: {each}, so it tells no computer from another; leave it out")
         if same:
             before = same[0]
             computer_id = before.id
@@ -155,10 +167,9 @@ class Computers(Edits):
         keys = {"g0": orders[0], "g1": orders[1], **{f"m{index}": mac for index, mac in enumerate(macs)}}
         if not self._link.row(_has_traces(len(macs)), **keys):
             return
-        if macs:
-            drop_superseded, own = _adopt(len(macs))
-            self._link.run(drop_superseded, subject=str(computer_id), **keys)
-            self._link.run(own, subject_now=str(computer_id), **keys)
+        drop_superseded, own = _adopt(len(macs))
+        self._link.run(drop_superseded, subject=str(computer_id), **keys)
+        self._link.run(own, subject_now=str(computer_id), **keys)
         self._link.run(_end_sightings(len(macs)), **keys)
 
     def remove_computer(self, computer_id: int) -> None:

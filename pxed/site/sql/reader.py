@@ -20,11 +20,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Engine
 
-from pxed.site.model import Computer, Evidence, Known, Plan, PxeRecord
+from pxed.site.model import Computer, Evidence, IdentifierList, Known, Plan, PxeRecord
 from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.deployment import read_advertisements, read_boot_images, read_sequences
 from pxed.site.sql.identify import both_orders
 from pxed.site.sql.link import Link, Row, Statement
+from pxed.site.sql.lists import read_lists
 from pxed.site.sql.records import RECORD_BY_ID, RECORDS, to_record
 from pxed.site.store import Client
 from pxed.site.tables import collection, computer, membership, pxe_record, site
@@ -119,22 +120,24 @@ class SqlReader:
             if self._plan is None or self._plan.change != change:
                 self._plan = _read_plan(self._link, change)
             for start in range(0, len(clients), _SIZES[-1]):
-                found += self._look_up(clients[start : start + _SIZES[-1]])
+                found += self._look_up(self._plan, clients[start : start + _SIZES[-1]])
         return self._plan, found
 
-    def _look_up(self, clients: Sequence[Client]) -> list[Evidence]:
-        macs = [mac for mac, _ in clients]
-        orders = [dict.fromkeys([order for guid in guids for order in both_orders(guid)]) for _, guids in clients]
+    def _look_up(self, plan: Plan, clients: Sequence[Client]) -> list[Evidence]:
+        macs = ["" if mac in plan.shared.macs else mac for mac, _ in clients]
+        own = [[guid for guid in guids if guid not in plan.shared.guids] for _, guids in clients]
+        orders = [dict.fromkeys([order for guid in guids for order in both_orders(guid)]) for guids in own]
+        unknown = [plan.subject_of_unknown(mac, guids[0] if guids else None) for mac, guids in clients]
         texts = [order for each in orders for order in each]
         size = next(size for size in _SIZES if size >= max(len(macs), len(texts) / 2))
         keys = _filled("m", size, macs) | _filled("g", 2 * size, texts)
         rows = self._link.rows(_computers_of(size), **keys)
-        subjects = _filled("s", 3 * size, macs + [str(row[0]) for row in rows])
+        subjects = _filled("s", 3 * size, unknown + [str(row[0]) for row in rows])
         records: dict[str, tuple[PxeRecord, ...]] = {}
         for row in self._link.rows(_records_of(size), **subjects):
             record = to_record(row)
             records[record.subject] = (*records.get(record.subject, ()), record)
-        return _evidence(rows, records, macs, orders)
+        return _evidence(rows, records, macs, orders, unknown)
 
     def record(self, record_id: int) -> PxeRecord | None:
         """One PXE record by its id."""
@@ -148,12 +151,15 @@ class SqlReader:
 
 
 def _read_plan(link: Link, change: int) -> Plan:
+    lists = read_lists(link)
     return Plan(
         change=change,
         advertisements=tuple(read_advertisements(link)),
         boot_images={image.name: image for image in read_boot_images(link)},
         sequences={sequence.name: sequence for sequence in read_sequences(link)},
         collection_ids=dict(link.rows(_COLLECTION_IDS)),
+        ignored=lists[IdentifierList.IGNORED],
+        shared=lists[IdentifierList.SHARED],
     )
 
 
@@ -162,8 +168,12 @@ def _evidence(
     records: Mapping[str, tuple[PxeRecord, ...]],
     macs: Sequence[str],
     orders: Sequence[Iterable[str]],
+    unknown: Sequence[str],
 ) -> list[Evidence]:
-    """Whose is what: for each client, by its MAC address and the texts of its GUID, what the statements found."""
+    """Whose is what: for each client, by its MAC address and the texts of its GUID, what the statements found.
+
+    `unknown` is for each what its records are kept under if it is not known.
+    """
     if not rows and not records:
         return [_NOTHING] * len(macs)
     owner_of: dict[str, Known] = {}
@@ -178,9 +188,9 @@ def _evidence(
         Evidence(
             owner_of.get(mac),
             tuple([owner_of[order] for order in each if order in owner_of]),
-            records.get(mac, ()),
+            records.get(subject, ()),
         )
-        for mac, each in zip(macs, orders, strict=True)
+        for mac, each, subject in zip(macs, orders, unknown, strict=True)
     ]
 
 

@@ -15,6 +15,7 @@ from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import find
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Row, Statement
+from pxed.site.sql.lists import shared_among
 from pxed.site.tables import advertisement, pxe_record, sighting
 
 SIGHTINGS_KEPT = 10_000
@@ -191,7 +192,7 @@ class Records(Edits):
         }
         if self._link.run(_SEEN_AGAIN, seen=sighting.mac, times=sighting.count, **values):
             return
-        if find(self._link, macs=[sighting.mac]):
+        if find(self._link, macs=[sighting.mac]) and not shared_among(self._link, [sighting.mac], None):
             return
         number = self._link.added(
             _ADD_SIGHTING,

@@ -12,11 +12,12 @@ from pxed.site.sql.computers import Computers
 from pxed.site.sql.deployment import Deployment
 from pxed.site.sql.history import History
 from pxed.site.sql.link import Link
+from pxed.site.sql.lists import Lists
 from pxed.site.sql.overview import Overviews
 from pxed.site.sql.records import Records
 
 
-class SqlTx(Computers, Deployment, Records, History, Overviews):
+class SqlTx(Computers, Lists, Deployment, Records, History, Overviews):
     """`pxed.site.store.Tx` on a link whose transaction (or savepoint) is open."""
 
 

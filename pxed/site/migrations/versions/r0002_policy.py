@@ -10,12 +10,29 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
+# Each in one byte order; they match in both. Where they were seen:
+#   SMBIOS     DSP0134 7.2.1: all zero means that there is none, all ones that none was set
+#   fillers    A. C. Hay, "SMBIOS UUID FAIL" (2012), and inventories that drop them
+#   inventory  CapaSystems, "Non-Unique UUID": on many boards each
 _JUNK_GUIDS = {
-    "00000000-0000-0000-0000-000000000000": "no GUID at all",
-    "ffffffff-ffff-ffff-ffff-ffffffffffff": "memory that nobody wrote",
+    "00000000-0000-0000-0000-000000000000": "SMBIOS: not present",
+    "ffffffff-ffff-ffff-ffff-ffffffffffff": "SMBIOS: not set",
     "44444444-4444-4444-4444-444444444444": "a filler",
-    "03000200-0400-0500-0006-000700080009": "the default of AMI's firmware",
+    "58585858-5858-5858-5858-585858585858": "a filler, the letter X",
+    "fefefefe-fefe-fefe-fefe-fefefefefefe": "a filler",
+    "03000200-0400-0500-0006-000700080009": "the default of AMI's firmware, counting up",
+    "00010203-0405-0607-0809-0a0b0c0d0e0f": "a sample value, counting up",
     "12345678-1234-5678-90ab-cddeefaabbcc": "a sample value",
+    "deadbeef-dead-beef-dead-beefdeadbeef": "a sample value",
+    "07090201-0103-0301-0807-060504030201": "on many boards",
+    "dc698397-fa54-4cf2-82c8-b1b5307a6a7f": "on many boards",
+    "8e275844-178f-44a8-aceb-a7d7e5178c63": "on many boards",
+    "890e2d14-cacd-45d1-ae66-bc80e8bfeb0f": "on many boards",
+    "56f49712-ffff-ffff-ffff-ffffffffffff": "on many boards, not set but for four bytes",
+    "93309712-ffff-ffff-ffff-ffffffffffff": "on many boards, not set but for four bytes",
+    "50fb9712-ffff-ffff-ffff-ffffffffffff": "on many boards, not set but for four bytes",
+    "61f39712-ffff-ffff-ffff-ffffffffffff": "on many boards, not set but for four bytes",
+    "52309712-ffff-ffff-ffff-ffffffffffff": "on many boards, not set but for four bytes",
 }
 _FIRMWARE = ("bios", "uefi-amd64", "uefi-i386", "uefi-arm64", "uefi-armhf", "uefi-riscv64", "uefi-loong64")
 
