@@ -8,8 +8,10 @@ of the program is handed a `Config` and reads neither files nor the environment.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +80,12 @@ def _kind_of_firmware(key: str) -> str:
     return key
 
 
+def _name_of_a_point(name: str) -> str:
+    if not name.isprintable() or name != name.strip() or len(name) > 255:
+        raise ValueError(f"{name!r} is not a name such as 'pxe-1.example.org'")
+    return name
+
+
 def _interface_name(name: str) -> str:
     # IFNAMSIZ is 16 with the closing NUL; the kernel's dev_valid_name refuses the rest
     if not 0 < len(name.encode()) < 16 or re.search(r"[/:\s]", name) or name in {".", ".."}:
@@ -119,6 +127,8 @@ class Service(Section):
 
     enabled: bool = True
     """false: nobody is answered; the service runs on and the site can be worked on"""
+    name: Annotated[str, Check(_name_of_a_point)] = ""
+    """what this service point is called; each of a site needs a name of its own; empty: the name of the host"""
     state_dir: AbsolutePath = Path("/var/lib/pxed")
     """absolute path of all that is kept: database, key, boot images, boot loaders"""
     run_dir: AbsolutePath = Path("/run/pxed")
@@ -270,6 +280,11 @@ class Config(Section):
     log: Log = field(default_factory=Log)
 
     @property
+    def point(self) -> str:
+        """The name of this service point."""
+        return self.service.name or _host_name()
+
+    @property
     def key_file(self) -> Path:
         """The key that seals tokens."""
         return self.service.state_dir / "key"
@@ -288,6 +303,11 @@ class Config(Section):
     def control_socket(self) -> Path:
         """Where the running service answers the command line."""
         return self.service.run_dir / "control.sock"
+
+
+@functools.cache
+def _host_name() -> str:
+    return socket.gethostname()
 
 
 def load(path: Path) -> Config:

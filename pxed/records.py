@@ -17,6 +17,7 @@ from datetime import datetime
 
 from pxed.boot.token import Grant
 from pxed.config import Config
+from pxed.errors import Refused
 from pxed.policy import record as machine
 from pxed.policy.facts import Stage
 from pxed.site.model import Advertisement, EventKind, Kind, PxeRecord, RecordState, Sighting
@@ -74,24 +75,27 @@ class Records:
             before = _find(tx, subject, advertisement.id)
             after = self._offer(before, subject, advertisement, stage, now)
             if after is not None and after is not before:
-                _save(tx, after, now, advertisement.name)
+                _save(tx, after, now, advertisement.name, before)
 
         self._writer.submit(job).add_done_callback(_report_failure)
 
-    async def claim(self, subject: str, advertisement: Advertisement) -> PxeRecord | None:
-        """The try for which a boot script may now be handed out, durable; None if the advertisement is spent meanwhile.
+    async def claim(self, subject: str, advertisement: Advertisement) -> PxeRecord:
+        """The try for which a boot script may now be handed out, durable.
 
-        StoreError if it cannot be made durable.
+        Refused if it may not: the advertisement is spent meanwhile, or another service point hands it out. StoreError
+        if it cannot be made durable.
         """
         now = self._clock()
 
-        def job(tx: Tx) -> PxeRecord | None:
+        def job(tx: Tx) -> PxeRecord:
             before = _find(tx, subject, advertisement.id)
             offered = self._offer(before, subject, advertisement, Stage.SCRIPT, now)
-            if offered is None or offered.state is RecordState.LOADING:
-                return offered
-            loading = machine.advance(offered, RecordState.LOADING, offered.tries, now)
-            return _save(tx, loading, now, advertisement.name) if loading else None
+            if offered is None:
+                raise Refused(f"{advertisement.name} has run meanwhile")
+            loading = machine.claim(offered, now, self.config.point)
+            if loading is None:
+                raise Refused(f"service point {offered.point!r} serves this boot")
+            return loading if loading is before else _save(tx, loading, now, advertisement.name, before)
 
         return await asyncio.wrap_future(self._writer.submit(job))
 
@@ -152,15 +156,22 @@ class Records:
             spent = machine.is_spent(before, RecordState(settings.consume), settings.attempts)
             if advertisement.kind is Kind.MANDATORY and spent:
                 return None
-        return machine.offer(before, subject, advertisement.id, stage, now)
+        return machine.offer(before, subject, advertisement.id, stage, now, point=self.config.point)
 
 
 def _find(tx: Tx, subject: str, advertisement_id: int) -> PxeRecord | None:
     return next((record for record in tx.records(subject) if record.advertisement_id == advertisement_id), None)
 
 
-def _save(tx: Tx, record: PxeRecord, now: datetime, advertisement: str = "") -> PxeRecord:
+def _save(
+    tx: Tx, record: PxeRecord, now: datetime, advertisement: str = "", before: PxeRecord | None = None
+) -> PxeRecord:
+    """Saves `record` in the place of `before`, and says in the history what happened."""
+    if before is not None and not record.id:
+        tx.delete_record(before.id)
     saved = tx.save_record(record)
+    if before is not None and (before.id, before.tries, before.state) == (saved.id, saved.tries, saved.state):
+        return saved  # nothing but the service point is another
     about = f"{advertisement!r}, " if advertisement else ""
     words = f": {saved.message}" if saved.message else ""
     tx.add_event(now, EventKind.STATE, saved.subject, f"{about}try {saved.tries}: {saved.state}{words}")

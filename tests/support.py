@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from pxed.errors import StoreError
+from pxed.errors import PxedError, StoreError
 from pxed.site.model import Advertisement, Computer, Cpu, ImageFile, ImageVariant, Kind
 from pxed.site.store import Tx
 from tests.site_in_memory import MemorySite
@@ -49,8 +49,11 @@ class DirectWriter:
         future: Future[T] = Future()
         if self.fault:
             future.set_exception(StoreError(self.fault))
-        else:
+            return future
+        try:
             future.set_result(job(self.site))
+        except PxedError as error:
+            future.set_exception(error)
         return future
 
     def submit_droppable(self, job: Callable[[Tx], object]) -> None:

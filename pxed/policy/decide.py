@@ -14,7 +14,7 @@ from datetime import datetime
 from pxed.config import Config
 from pxed.policy.facts import Client, Facts
 from pxed.policy.identify import Identity, Standing, identify
-from pxed.policy.record import is_spent, is_under_way
+from pxed.policy.record import is_anothers, is_spent, is_under_way
 from pxed.policy.verdict import Abort, Boot, Choice, Finding, Ignore, Verdict
 from pxed.policy.words import Words, phrase
 from pxed.site.model import Advertisement, Evidence, Kind, Plan, RecordState
@@ -192,20 +192,28 @@ def due(case: Case) -> Words | Verdict:
     return text
 
 
+def another_point(case: Case) -> Words | Verdict:
+    """9. A computer that another service point of this site serves in this boot is left to it."""
+    record = case.known_identity.record_of(case.due.advertisement.id) if case.due else None
+    if record is None or not is_anothers(record, case.facts.stage, case.now, case.config.point):
+        return "no other service point serves this boot"
+    return _ignore(case, another_point, phrase("service point {!r} serves this boot", record.point))
+
+
 def guard(case: Case) -> Words | Verdict:
-    """9. What may hold a mandatory advertisement back although it is due."""
+    """10. What may hold a mandatory advertisement back although it is due."""
     return "not needed" if case.due is None else "nothing holds it back"
 
 
 def mandatory(case: Case) -> Words | Verdict:
-    """10. What is due and not held back boots without a question."""
+    """11. What is due and not held back boots without a question."""
     if case.due is None:
         return "nothing is due"
     return Boot(_trail(case, mandatory, _found_by(case, due)), case.identity, choices=(case.due,), mandatory=True)
 
 
 def optional(case: Case) -> Words | Verdict:
-    """11. The optional ones: one behind F12, several as a menu behind F12."""
+    """12. The optional ones: one behind F12, several as a menu behind F12."""
     chosen = tuple(choice for choice in case.candidates if choice.advertisement.kind is Kind.OPTIONAL)
     if not chosen:
         return "no optional advertisement"
@@ -213,7 +221,7 @@ def optional(case: Case) -> Words | Verdict:
 
 
 def nothing(case: Case) -> Words | Verdict:
-    """12. Known, but nothing to do, with what the rule `due` found: that is what people ask about."""
+    """13. Known, but nothing to do, with what the rule `due` found: that is what people ask about."""
     why = _found_by(case, due)
     if case.config.responder.nothing_to_do == "silent":
         silence = 'nothing to do, so silence (responder.nothing_to_do = "silent"): {}'
@@ -230,6 +238,7 @@ RULES: tuple[Rule, ...] = (
     unknown_support,
     candidates,
     due,
+    another_point,
     guard,
     mandatory,
     optional,

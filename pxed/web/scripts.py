@@ -15,7 +15,7 @@ from aiohttp import web
 from pxed.boot import script
 from pxed.boot.token import Grant, Ticket, TokenError, seal, unseal_ticket
 from pxed.config import Config
-from pxed.errors import StoreError
+from pxed.errors import Refused, StoreError
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Boot, Choice, Verdict
 from pxed.records import Records
@@ -71,8 +71,9 @@ class Scripts:
         except StoreError as error:
             log.error("%s is not started: its try cannot be recorded: %s", advertisement.name, error)
             return _script(script.render_exit(f"not started, the try cannot be recorded: {error}"))
-        if record is None:
-            return _script(script.render_exit(f"{advertisement.name} has run meanwhile"))
+        except Refused as error:
+            log.info("%s is not started: %s", advertisement.name, error)
+            return _script(script.render_exit(str(error)))
         expires = int(self.unix_time() + self.config.tokens.grant_minutes * 60)
         token = seal(Grant(record.id, record.tries, choice.image_id, choice.variant.cpu, expires), self.key)
         loading = script.Loading(

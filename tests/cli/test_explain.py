@@ -17,6 +17,7 @@ def test_a_mandatory_advertisement_with_its_trail(site: Pxed) -> None:
         "unknown-support",
         "candidates",
         "due",
+        "another-point",
         "guard",
         "mandatory",
         "verdict",

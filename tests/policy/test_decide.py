@@ -81,6 +81,7 @@ def test_rules_have_the_names_and_the_order_of_the_documentation() -> None:
         "unknown-support",
         "candidates",
         "due",
+        "another-point",
         "guard",
         "mandatory",
         "optional",

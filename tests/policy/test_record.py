@@ -1,5 +1,6 @@
 """The PXE record: exactly once, with bounded tries, whatever arrives in whatever order."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pxed.policy.facts import Stage
-from pxed.policy.record import BOOT_WINDOW, REPEAT_WINDOW, advance, is_spent, is_under_way, offer
+from pxed.policy.record import BOOT_WINDOW, REPEAT_WINDOW, advance, claim, is_anothers, is_spent, is_under_way, offer
 from pxed.site.model import PxeRecord, RecordState
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -70,6 +71,63 @@ def test_nothing_follows_the_end(final: RecordState) -> None:
     done = advance(running, final, 1, NOW, agent_boot=BOOT)
     assert done is not None
     assert all(advance(done, state, 1, NOW, agent_boot=BOOT) is None for state in RecordState)
+
+
+def test_a_run_for_a_later_assignment_is_another_record() -> None:
+    done = replace(fresh(), id=7, state=RecordState.SUCCEEDED, tries=3, agent_boot=BOOT)
+    later = NOW + timedelta(days=7)
+    again = offer(done, "1", 9, Stage.FIRMWARE, later, assigned_at=later, point="north", anew=True)
+    assert again == PxeRecord(0, "1", 9, RecordState.OFFERED, 1, later, later, "", "", later, "north")
+
+
+def test_a_run_under_way_is_not_begun_anew_in_the_middle_of_a_boot() -> None:
+    record = fresh()
+    assert offer(record, "1", 9, Stage.SCRIPT, NOW + timedelta(minutes=1), assigned_at=NOW, anew=True) is record
+
+
+class TestTwoServicePoints:
+    """The table of `policy/record.py`, line by line; the try was offered by `north`, and `south` is asked."""
+
+    OFFERED = replace(fresh(), point="north")
+
+    def loading(self) -> PxeRecord:
+        claimed = claim(self.OFFERED, NOW, "north")
+        assert claimed is not None
+        return claimed
+
+    @pytest.mark.parametrize("stage", [Stage.FIRMWARE, Stage.LOADER])
+    def test_a_broadcast_is_left_to_the_one_that_offered_until_it_may_be_dead(self, stage: Stage) -> None:
+        soon, late = NOW + REPEAT_WINDOW - timedelta(seconds=1), NOW + REPEAT_WINDOW
+        assert is_anothers(self.OFFERED, stage, soon, "south")
+        assert not is_anothers(self.OFFERED, stage, late, "south")
+        assert not is_anothers(self.OFFERED, stage, soon, "north")
+        assert offer(self.OFFERED, "1", 9, stage, soon, point="south") is self.OFFERED
+
+    @pytest.mark.parametrize("stage", [Stage.REQUEST, Stage.SCRIPT])
+    def test_the_one_that_is_asked_takes_over_what_was_only_offered(self, stage: Stage) -> None:
+        assert not is_anothers(self.OFFERED, stage, NOW, "south")
+        taken = offer(self.OFFERED, "1", 9, stage, NOW, point="south")
+        assert taken == replace(self.OFFERED, point="south")
+        claimed = claim(taken, NOW, "south")
+        assert claimed is not None
+        assert claimed.state is RecordState.LOADING
+        assert claim(claimed, NOW, "north") is None
+
+    def test_whoever_has_claimed_it_has_it(self) -> None:
+        assert is_anothers(self.loading(), Stage.SCRIPT, NOW, "south")
+        assert not is_anothers(self.loading(), Stage.SCRIPT, NOW, "north")
+        assert offer(self.loading(), "1", 9, Stage.SCRIPT, NOW, point="south") == self.loading()
+        assert claim(self.loading(), NOW, "south") is None
+        assert claim(self.loading(), NOW, "north") == self.loading()
+
+    @pytest.mark.parametrize("stage", [Stage.FIRMWARE, Stage.LOADER])
+    def test_a_new_boot_is_anybodys(self, stage: Stage) -> None:
+        assert not is_anothers(self.loading(), stage, NOW, "south")
+        again = offer(self.loading(), "1", 9, stage, NOW, point="south")
+        assert (again.tries, again.state, again.point) == (2, RecordState.OFFERED, "south")
+
+    def test_a_record_without_a_point_is_nobodys(self) -> None:
+        assert not is_anothers(fresh(), Stage.FIRMWARE, NOW, "south")
 
 
 @given(
