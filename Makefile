@@ -3,7 +3,8 @@
 #   make demo     shows the main job on real firmware, about five minutes
 #   make test     passes every test, firmware tests included
 #   make check    formatting, lint, types, import floors
-#   make bench    measures pxed beside its peers and writes docs/benchmarks.md; QUICK=1 for two minutes of it
+#   make bench    measures pxed beside its peers and writes docs/benchmarks.md; QUICK=1 for two minutes of it,
+#                 RESUME=1 to take a broken-off run up again
 #   make venv     only sets up .venv
 #   make install  for a real network: /opt/pxed, systemd unit, user, /etc/pxed/pxed.toml
 #
@@ -27,7 +28,7 @@ test: check
 	$(BIN)/pytest
 
 bench: venv
-	$(BIN)/python -m bench $(if $(QUICK),--quick)
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(RESUME),--resume)
 
 check: venv
 	$(BIN)/ruff format --check .

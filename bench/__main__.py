@@ -1,4 +1,8 @@
-"""`python -m bench [--quick] [--only PART] [--docs DIRECTORY]`: runs the benchmarks and writes the page."""
+"""`python -m bench [--quick] [--resume] [--only LOAD] [--docs DIRECTORY]`: runs the benchmarks and writes the page.
+
+A part is a module of this package: `run(quick) -> list[Result]` for one that is measured as a whole, or `LOADS`, a
+mapping from the names of its loads to such functions. `--only tftp` runs all loads of a part, `--only tftp/loss-4` one.
+"""
 
 from __future__ import annotations
 
@@ -6,42 +10,64 @@ import argparse
 import importlib
 import os
 import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import report
+from bench.packages import CACHE
 from bench.peers import find_peers, versions
+from bench.record import Record
 from bench.result import Result
-from bench.tftp import CACHE
 
 _DOCS = Path(__file__).parent.parent / "docs"
 _PARTS = ("tftp", "answers", "http", "boot")
-"""modules of this package with a function `run(quick) -> list[Result]`"""
+
+Run = Callable[[bool], Iterable[Result]]
+"""from whether it shall be quick to what was measured"""
 
 
 def main() -> None:
     """The program."""
+    loads = {load: run for part in _PARTS for load, run in _loads(part)}
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures pxed beside its peers; needs root.")
     parser.add_argument("--quick", action="store_true", help="few rounds and small files")
-    parser.add_argument("--only", action="append", choices=_PARTS, help="this part alone; may come several times")
+    parser.add_argument("--resume", action="store_true", help="leave out what has been measured, as quickly or not")
+    parser.add_argument(
+        "--only", action="append", choices=[*_PARTS, *loads], metavar="LOAD", help="this part, or load of a part, alone"
+    )
     parser.add_argument("--docs", type=Path, default=_DOCS, help="where benchmarks.md is written (%(default)s)")
     chosen = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("the benchmark makes network namespaces, which needs root")
-    results: list[Result] = []
-    for part in chosen.only or _PARTS:
-        for result in _run(part, quick=chosen.quick):
-            results.append(result)
+    record = Record(chosen.docs / "benchmarks" / "results.json", list(loads))
+    done = record.measured(quick=chosen.quick) if chosen.resume else ()
+    for load, run in loads.items():
+        if load in done or (chosen.only and not {load, load.partition("/")[0]} & set(chosen.only)):
+            continue
+        results = _run(load, run, quick=chosen.quick)
+        if results:
+            record.replace(load, results, quick=chosen.quick, date=f"{datetime.now(UTC):%Y-%m-%d}")
+        for result in results:
             print(report.line(result), flush=True)
-    page = report.write(results, chosen.docs, quick=chosen.quick, versions=versions(find_peers(CACHE)))
+    page = report.write(record.results, chosen.docs, versions=versions(find_peers(CACHE)))
     print(f"written: {page}")
 
 
-def _run(part: str, *, quick: bool) -> list[Result]:
-    """The results of one part; a part that cannot run says why and leaves the others alone."""
+def _loads(part: str) -> list[tuple[str, Run]]:
+    module = importlib.import_module(f"bench.{part}")
+    several: Mapping[str, Run] | None = getattr(module, "LOADS", None)
+    return [(part, module.run)] if several is None else [(f"{part}/{name}", run) for name, run in several.items()]
+
+
+def _run(load: str, run: Run, *, quick: bool) -> list[Result]:
+    """The results of one load; one that cannot run says why and leaves the others alone."""
     try:
-        return list(importlib.import_module(f"bench.{part}").run(quick))
-    except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, hours of the other parts' figures are kept
-        print(f"{part} could not be measured: {type(error).__name__}: {error}", file=sys.stderr)
+        return list(run(quick))
+    except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the figures of the other loads are kept
+        traceback.print_exc()
+        print(f"{load} could not be measured: {type(error).__name__}: {error}", file=sys.stderr)
         return []
 
 

@@ -20,14 +20,15 @@ _noise = random.Random(2)  # noqa: S311 - the same octets in every process, noth
 PAYLOADS = tuple(_noise.randbytes(BLOCK_SIZE) for _ in range(PERIOD))
 
 
-def write_file(path: Path, blocks: int) -> None:
-    """A file that goes out in `blocks` blocks, the last one short."""
+def write_file(path: Path, blocks: int, *, block_size: int = BLOCK_SIZE, shift: int = 0) -> None:
+    """A file that goes out in `blocks` blocks of `block_size` octets, the last one short. With `shift`, another one of
+    the same size: block n holds what block n + `shift` holds otherwise."""
     with path.open("wb") as file:
         for block in range(1, blocks):
-            file.write(PAYLOADS[block % PERIOD])
-        file.write(PAYLOADS[blocks % PERIOD][:_SHORT])
+            file.write(PAYLOADS[(block + shift) % PERIOD][:block_size])
+        file.write(PAYLOADS[(blocks + shift) % PERIOD][: min(_SHORT, block_size - 1)])
 
 
-def blocks_of(megabytes: int) -> int:
+def blocks_of(megabytes: float, block_size: int = BLOCK_SIZE) -> int:
     """How many blocks about so many million octets are."""
-    return max(1, megabytes * 1_000_000 // BLOCK_SIZE)
+    return max(1, int(megabytes * 1_000_000 / block_size))

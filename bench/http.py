@@ -17,9 +17,8 @@ import psutil
 
 from bench.http_load import Fetched, Load
 from bench.network import INTERFACE, Network, network
-from bench.packages import unpack
+from bench.packages import CACHE, unpack
 from bench.result import Result
-from bench.tftp import CACHE
 from pxed.boot.token import Grant, seal
 from pxed.site.model import Cpu
 

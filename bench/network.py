@@ -1,15 +1,16 @@
 """Two network namespaces with one cable between them: a server on one processor, the load on another.
 
 The server's end hands one frame after the other to the cable, as a network card does that cannot cut messages up
-(gso_max_segs): a batch of blocks is never one packet on the wire. Every address of CLIENTS is one of the load's.
+(gso_max_segs): a batch of blocks is never one packet on the wire. `cut_by_card` makes it a card that can, as most of
+servers are. Every address of CLIENTS is one of the load's.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 INTERFACE = "eth0"
@@ -34,6 +35,10 @@ class Network:
         """The same on the other end."""
         return ["ip", "netns", "exec", self.load, "taskset", "--cpu-list", cpus, *arguments]
 
+    def cut_by_card(self, cut: bool) -> None:
+        """Whether the server's network card cuts messages up into frames by itself, or leaves it to the processor."""
+        run(["ip", "-n", self.server, "link", "set", INTERFACE, "gso_max_segs", "65535" if cut else "1"])
+
     def lose(self, percent: int) -> None:
         """From now on so many of a hundred UDP datagrams of either direction are lost; 0 for none."""
         rules = "flush ruleset\n"
@@ -55,25 +60,38 @@ table ip loss {{
 
 
 @contextmanager
-def network() -> Iterator[Network]:
-    """The namespaces, for as long as the block lasts; processes in them are to be ended before."""
+def network(cable: Callable[[str, str], AbstractContextManager[None]] | None = None) -> Iterator[Network]:
+    """The namespaces, for as long as the block lasts; processes in them are to be ended before.
+
+    `cable` makes an INTERFACE in each of two namespaces that lead to each other; if None, veth(4) does.
+    """
     names = f"pxbench-{os.getpid()}-server", f"pxbench-{os.getpid()}-load"
     server, load = names
+    stack = ExitStack()
     try:
         for name in names:
             run(["ip", "netns", "add", name])
             run(["ip", "-n", name, "link", "set", "lo", "up"])
-        cable = ["link", "add", INTERFACE, "netns", server, "type", "veth", "peer", "name", INTERFACE, "netns", load]
-        run(["ip", *cable])
+        stack.enter_context((cable or _veth)(server, load))
         for name, address in ((server, SERVER), (load, LOAD)):
             run(["ip", "-n", name, "address", "add", f"{address}/24", "dev", INTERFACE])
-            run(["ip", "-n", name, "link", "set", INTERFACE, "up", "gso_max_segs", "1"])
+            run(["ip", "-n", name, "link", "set", INTERFACE, "up"])
         run(["ip", "-n", server, "route", "add", CLIENTS, "via", LOAD])
         run(["ip", "-n", load, "route", "add", "local", CLIENTS, "dev", "lo"])
         yield Network(server, load)
     finally:
+        stack.close()
         for name in names:
             subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
+
+
+@contextmanager
+def _veth(server: str, load: str) -> Iterator[None]:
+    ends = ["netns", server, "type", "veth", "peer", "name", INTERFACE, "netns", load]
+    run(["ip", "link", "add", INTERFACE, *ends])
+    for name in (server, load):
+        run(["ip", "-n", name, "link", "set", INTERFACE, "gso_max_segs", "1"])
+    yield
 
 
 def run(arguments: Sequence[str], *, given: str = "") -> str:

@@ -15,6 +15,8 @@ from bench.network import run
 from pxed.lab.aptsources import read_sources
 from pxed.lab.loaders import sources_for
 
+CACHE = Path.home() / ".cache" / "pxed" / "bench"
+
 
 class Package:
     """A package unpacked at `root`, with the libraries that it needs and the system may lack."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import re
-from dataclasses import asdict
-from datetime import UTC, datetime
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -19,16 +16,14 @@ _ROOM = 400
 """pixels of the longest bar"""
 
 
-def write(results: list[Result], docs: Path, *, quick: bool, versions: str) -> Path:
-    """`docs`/benchmarks.md, its plots, and the figures themselves as JSON; the page's path."""
+def write(results: list[Result], docs: Path, *, versions: str) -> Path:
+    """`docs`/benchmarks.md and its plots; the page's path."""
     plots = docs / "benchmarks"
     plots.mkdir(parents=True, exist_ok=True)
     for old in plots.glob("*.svg"):
         old.unlink()
-    records = json.dumps([asdict(result) for result in results], indent=1)
-    (plots / "results.json").write_text(records + "\n")
     page = docs / "benchmarks.md"
-    parts = [_head(results, quick=quick, versions=versions)]
+    parts = [_head(results, versions=versions)]
     for area, group in groupby(results, key=lambda result: result.area):
         parts.append(f"## {area}\n")
         for result in group:
@@ -68,8 +63,17 @@ def line(result: Result) -> str:
     return f"{result.area}: {result.name}: {figure}{against}" + (f" ({said})" if said else "")
 
 
-def _head(results: list[Result], *, quick: bool, versions: str) -> str:
-    length = "a quick run: few rounds, small files" if quick else "a full run"
+def _length(results: list[Result]) -> str:
+    """Which runs the figures are from."""
+    dates = sorted({result.date for result in results if result.date})
+    when = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "undated"
+    quick = sum(result.quick for result in results)
+    if not quick:
+        return f"full runs, {when}"
+    return f"{'quick runs (few rounds, small files)' if quick == len(results) else 'full and quick runs'}, {when}"
+
+
+def _head(results: list[Result], *, versions: str) -> str:
     rows = ["| load | pxed | best peer | ratio | bar |", "|---|---|---|---|---|"]
     for result in results:
         if SUBJECT not in result.samples or result.met() is None:
@@ -82,11 +86,15 @@ def _head(results: list[Result], *, quick: bool, versions: str) -> str:
     return f"""\
 # Benchmarks
 
-Written by `make bench`: {length}, {datetime.now(UTC):%Y-%m-%d}. All servers did the same work on the same machine in
-turn, round after round; figures are medians over the rounds, with the smallest and the largest beside them. The server
-runs on one processor and the load on another, in two network namespaces with a virtual cable between them, where a
-server's batch is cut into single frames as on a plain network card. What the kernel does to deliver a block to the load
-counts as the server's processor time, for every server alike. The load never sleeps and compares every octet.
+Written by `make bench`: {_length(results)}. All servers did the same work on the same machine in turn, round
+after round; figures are medians over the rounds, with the smallest and the largest beside them. The server runs on one
+processor and the load on another, in two network namespaces with a virtual cable between them, where the kernel cuts a
+server's batch into single frames, as for a plain network card, unless a title says that the card does it. What the
+kernel does to deliver a block to the load counts as the server's processor time, for every server alike.
+
+The load never sleeps and compares every octet. Figures in lock step depend on that: a load that slept until the next
+block came would have to be woken up for it, and one client's rate would be that of the scheduler, with every server.
+Each table of rates says how many blocks waited for the load when it looked: few if the server is what is measured.
 
 * machine: {machine()}
 * servers: {versions}
@@ -99,7 +107,7 @@ counts as the server's processor time, for every server alike. The load never sl
 
 def _section(result: Result, plots: Path) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", f"{result.area} {result.name}".lower()).strip("-")
-    lines = [f"### {result.name[0].upper()}{result.name[1:]}", ""]
+    lines = [f"### {result.name[0].upper()}{result.name[1:]}{' (quick run)' if result.quick else ''}", ""]
     if result.samples:
         (plots / f"{name}.svg").write_text(plot(result))
         lines += [

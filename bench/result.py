@@ -34,6 +34,12 @@ class Result:
     """sentences for the reader, such as why a server is missing"""
     picture: str = ""
     """an SVG of its own, shown beside the plot of the samples"""
+    load: str = ""
+    """what the result came from, as `--only` names it"""
+    quick: bool = False
+    """whether that was a quick run"""
+    date: str = ""
+    """of that run"""
 
     def add(self, server: str, figure: float) -> None:
         """One round's figure of `server`."""

@@ -9,15 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from bench.network import Network, run
-from bench.tftp_load import Order, Outcome
+from bench.processor import counted, cpu_seconds, family
+from bench.tftp_client import Order, Outcome
 
-_TICK = os.sysconf("SC_CLK_TCK")
+__all__ = ["Loading", "Silent", "cpu_seconds", "loading", "resident", "running"]
+
 _GRACE = 0.3
 """seconds between SIGTERM and SIGKILL; nothing that a server still wants to do is worth waiting for"""
 _GONE = 5.0
@@ -34,9 +36,9 @@ def running(net: Network, arguments: list[str], words: Path) -> Iterator[int]:
 
     Afterwards nothing runs in the server's namespace, not even children that left the server's session.
     """
-    with words.open("wb") as output:
+    with words.open("wb") as output, counted(arguments) as command:
         process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
         try:
             yield process.pid
@@ -66,16 +68,15 @@ class Loading:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def go(self) -> Outcome:
-        """What the load was."""
-        return Outcome(**json.loads(self._say()))
-
-    def _say(self) -> str:
+    def go(self, meanwhile: Callable[[], None] | None = None) -> Outcome:
+        """What the load was; `meanwhile` is called while it runs."""
         assert self._process.stdin is not None  # noqa: S101 - both are pipes
         assert self._process.stdout is not None  # noqa: S101
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return self._process.stdout.readline()
+        if meanwhile is not None:
+            meanwhile()
+        return Outcome(**json.loads(self._process.stdout.readline()))
 
 
 @contextmanager
@@ -93,29 +94,6 @@ def loading(net: Network, order: Order) -> Iterator[Loading]:
             process.kill()
 
 
-def family(pid: int) -> list[int]:
-    """A process and all that descend from it."""
-    parents: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        fields = _stat(int(path.name))
-        if fields:
-            parents.setdefault(int(fields[1]), []).append(int(path.name))
-    found = [pid]
-    for one in found:
-        found.extend(parents.get(one, ()))
-    return found
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time of a process, its descendants, and those of them that have ended and were waited for."""
-    ticks = 0
-    for one in family(pid):
-        fields = _stat(one)
-        if fields:
-            ticks += sum(map(int, fields[11:15]))
-    return ticks / _TICK
-
-
 def resident(pid: int) -> tuple[float, float]:
     """Megabytes of a process and its descendants: private ones, and pages of files, each counted where it is mapped."""
     private = shared = 0
@@ -127,11 +105,3 @@ def resident(pid: int) -> tuple[float, float]:
             elif key in {"RssFile", "RssShmem"}:
                 shared += int(value.split()[0])
     return private / 1000, shared / 1000
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of proc(5) from the third, the state, on; none if the process is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []

@@ -3,27 +3,28 @@
 `python -m bench.tftp_load JSON` with the fields of `Order`; it fetches the one-block file until the server answers,
 writes "ready", waits for a line, runs the load and writes an `Outcome` as JSON.
 
-All clients share one socket. Each has an address of its own (the namespace takes a whole network as local), which
-IP_PKTINFO tells of every datagram and sets on every answer, so that recvmmsg(2) takes the blocks of many clients in one
-call and sendmmsg(2) sends their ACKs in one. Every octet is compared with what the file must hold, see `bench.content`.
-The clients receive as RFC 1350, 2347 and 7440 have it: a gap is answered at once with the last block in order, a block
-that comes again with its ACK again, and silence of a second with the latest packet again.
+All clients (`bench.tftp_client`) share one socket. Each has an address of its own (the namespace takes a whole network
+as local), which IP_PKTINFO tells of every datagram and sets on every answer, so that recvmmsg(2) takes the blocks of
+many clients in one call and sendmmsg(2) sends their ACKs in one. A client that hears nothing new for a second says its
+latest packet again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import heapq
 import json
 import socket
 import struct
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from statistics import median
 
-from bench.content import BLOCK_SIZE, PAYLOADS, PERIOD, PROBE
-from pxed.wire.tftp import Error, ErrorCode, Opcode, OptionAck, ReadRequest, decode, encode
+from bench.content import PAYLOADS, PERIOD, PROBE
+from bench.tftp_client import DATA, Client, Order, Outcome, inet
+from pxed.wire.tftp import Error, ErrorCode, Opcode, ReadRequest, encode
 
 _BATCH = 128
 """datagrams a call"""
@@ -31,8 +32,6 @@ _STRIDE = 2048
 """octets from one received record to the next: sender, control data, datagram"""
 _HEAD = 48
 """octets of a record before the datagram"""
-_FULL = BLOCK_SIZE + 4
-_DATA = Opcode.DATA << 16
 _SILENCE = 1.0
 """seconds without progress before a client sends its latest packet again"""
 _SCAN = 0.02
@@ -52,103 +51,21 @@ _length = struct.Struct("56xI4x")
 _record = struct.Struct(f"!2xH12x24xI4xI{_STRIDE - _HEAD - 4}x")  # server's port, client's address, opcode and block
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a load shall be."""
+class Way:
+    """A client and how its packets go out: the server's address, its own as the source."""
 
-    server: str
-    """IPv4 address"""
-    file: str
-    blocks: int
-    """of the file, the last one included"""
-    clients: int
-    window: int
-    seconds: float
-    """after which clients that are not through give up"""
-    first_client: str = "10.98.0.1"
-    """IPv4 address; the others follow"""
-    stop_after: int = 0
-    """blocks after which a client stays silent and holds its transfer open until the end; 0: never"""
-    port: int = 69
+    __slots__ = ("client", "control", "control_buffer", "name", "name_buffer")
 
-
-@dataclass(slots=True)
-class Outcome:
-    """What a load was."""
-
-    seconds: float = 0.0
-    """from the first request to the last block, or until the time was over"""
-    blocks: int = 0
-    """received in order, each with the right octets"""
-    complete: int = 0
-    """clients that have the whole file"""
-    repeated: int = 0
-    """blocks that came although the client had them"""
-    ahead: int = 0
-    """blocks that came after a gap and were dropped"""
-    timeouts: int = 0
-    """times that a client repeated its latest packet after silence"""
-    wrong: int = 0
-    """blocks with other octets than the file's"""
-    window: int = 1
-    """the window that was agreed on"""
-    median_time: float = 0.0
-    """of the clients that completed, from the first request of all"""
-    slowest_time: float = 0.0
-    idle: float = 0.0
-    """share of the looks that found nothing to do: near 0, the load itself may be what is slow"""
-    errors: list[str] = field(default_factory=list)
-    """what servers said, each text once"""
-
-
-class Client:
-    """One client's side of one transfer."""
-
-    __slots__ = (
-        "address",
-        "control",
-        "control_buffer",
-        "done",
-        "gap",
-        "latest",
-        "left",
-        "moved",
-        "name",
-        "name_buffer",
-        "next",
-        "seen",
-        "tid",
-        "want",
-        "window",
-    )
-
-    def __init__(self, address: bytes, server: tuple[str, int]) -> None:
-        self.address = address
+    def __init__(self, client: Client, server: tuple[str, int]) -> None:
+        self.client = client
         self.name_buffer = bytearray(_sockaddr.pack(socket.AF_INET, server[1].to_bytes(2, "big"), inet(server[0])))
         self.name = _address_of(self.name_buffer)
-        self.control_buffer = bytearray(_pktinfo.pack(28, socket.IPPROTO_IP, _IP_PKTINFO, 0, address, bytes(4)))
+        self.control_buffer = bytearray(_pktinfo.pack(28, socket.IPPROTO_IP, _IP_PKTINFO, 0, client.address, bytes(4)))
         self.control = _address_of(self.control_buffer)
-        self.restart()
 
-    def restart(self) -> None:
-        """As before the first request."""
-        self.tid = 0
-        self.next = 1
-        """block that comes next"""
-        self.want = -1
-        """opcode and number of that packet; -1 before the server has answered, and after the end"""
-        self.window = self.left = 1
-        """blocks that are still to come before the next ACK"""
-        self.gap = False
-        self.done = False
-        self.seen = -1
-        self.moved = 0.0
-
-    def answered(self, port: int) -> None:
-        """The server has chosen its port."""
-        self.tid = port
+    def turn_to(self, port: int) -> None:
+        """From now on to that port of the server."""
         self.name_buffer[2:4] = port.to_bytes(2, "big")
-        self.want = _DATA | 1
 
 
 class Load:
@@ -156,17 +73,22 @@ class Load:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._request = encode(ReadRequest(order.file.encode(), "octet", _options(order.window)))
+        size = order.block_size
+        self._payloads = tuple(payload[:size] for payload in PAYLOADS)
+        self._full = size + 4
+        self.outcome = Outcome()
+        self._beside = Outcome()
         first = int.from_bytes(inet(order.first_client), "big")
-        server = (order.server, order.port)
-        self._clients = {first + n: Client((first + n).to_bytes(4, "big"), server) for n in range(order.clients)}
+        self._ways = {first + n: self._way(first + n, n) for n in range(order.clients + order.neighbours)}
+        ways = list(self._ways.values())
+        self._measured, self._neighbours = ways[: order.clients], ways[order.clients :]
         self._left = order.clients
         self._times: list[float] = []
         self._began = 0.0
-        self.outcome = Outcome()
+        self._later: list[tuple[float, int, Way]] = []
+        """a heap of the ACKs that clients still think about: when they are due"""
         self._socket = _open()
         self._fd = self._socket.fileno()
-        self._turns = self._empty = 0
         self._out = bytearray(2 * _BATCH * _message.size)
         self._out_at = _address_of(self._out)
         self._records = bytearray(_BATCH * _STRIDE)
@@ -174,6 +96,15 @@ class Load:
         self._in_at = _address_of(self._in)
         self._iovecs = bytearray(_BATCH * _iovec.size)
         self._prepare_receiving()
+
+    def _way(self, address: int, number: int) -> Way:
+        order, raw = self._order, address.to_bytes(4, "big")
+        if number < order.clients:
+            client = Client(raw, order, order.window, order.pause, self._payloads, self.outcome)
+        else:
+            window, pause = order.neighbours_window, order.neighbours_pause
+            client = Client(raw, order, window, pause, self._payloads, self._beside)
+        return Way(client, (order.server, order.port))
 
     def _prepare_receiving(self) -> None:
         records, iovecs = _address_of(self._records), _address_of(self._iovecs)
@@ -187,19 +118,31 @@ class Load:
         """All clients ask at once; returns when the last one is through, or the time is over."""
         outcome = self.outcome
         began = now = scanned = self._began = time.monotonic()
-        for client in self._clients.values():
-            client.moved = now
-            self._ask(client)
+        idle = 0.0
+        taken = turns = 0
+        for way in self._ways.values():
+            way.client.moved = now
+            self._send(way, way.client.request)
         while self._left and now - began < self._order.seconds:
-            self._turn()
+            before, count = now, self._turn()
             now = time.monotonic()
+            if count:
+                taken, turns = taken + count, turns + 1
+            else:
+                idle += now - before
+            while self._later and self._later[0][0] <= now:
+                *_, way = heapq.heappop(self._later)
+                self._send(way, struct.pack("!HH", Opcode.ACK, (way.client.next - 1) & 0xFFFF))
             if now - scanned >= _SCAN:
                 scanned = now
-                self._repeat(now)
+                self._look(now)
         outcome.seconds = time.monotonic() - began
-        outcome.idle = self._empty / max(self._turns, 1)
-        outcome.blocks = sum(client.next - 1 for client in self._clients.values())
+        outcome.idle = idle / outcome.seconds
+        outcome.waiting = taken / max(turns, 1)
+        outcome.blocks = sum(way.client.next - 1 for way in self._measured)
         outcome.complete = len(self._times)
+        outcome.neighbours_window = self._beside.window
+        outcome.neighbour_blocks = self._beside.blocks + sum(way.client.next - 1 for way in self._neighbours)
         if self._times:
             outcome.median_time, outcome.slowest_time = median(self._times), max(self._times)
         return outcome
@@ -207,148 +150,109 @@ class Load:
     def hang_up(self) -> None:
         """Tells the server of every transfer that is not through that it is over."""
         goodbye = encode(Error(ErrorCode.UNDEFINED, "the measurement is over"))
-        for client in self._clients.values():
-            if not client.done and client.tid:
-                self._send(client, goodbye)
+        for way in self._ways.values():
+            if way.client.next <= self._order.blocks and way.client.tid:
+                self._send(way, goodbye)
         self._socket.close()
 
-    def _turn(self) -> None:
-        """Takes what has come and acknowledges it. Never sleeps, so that no server's time is spent on waking it up."""
-        count = _recvmmsg(self._fd, self._in_at, _BATCH, socket.MSG_DONTWAIT, None)
-        self._turns += 1
+    def _turn(self) -> int:
+        """Takes what has come and acknowledges it: so many datagrams. Never sleeps, so that no server's time is spent
+        on waking it up."""
+        count = int(_recvmmsg(self._fd, self._in_at, _BATCH, socket.MSG_DONTWAIT, None))
         if count <= 0:
-            self._empty += 1
-            return
-        clients, records, out, acks, payloads = self._clients, self._records, self._out, _ACKS_AT, PAYLOADS
-        pack = _outgoing.pack_into
+            return 0
+        ways, records, payloads, full = self._ways, self._records, self._payloads, self._full
+        out, pack, acks = self._out, _outgoing.pack_into, _ACKS_AT
         at = _HEAD + 4
         queued = 0
         lengths = _length.iter_unpack(memoryview(self._in)[: count * _message.size])
         for (port, address, head), (length,) in zip(
             _record.iter_unpack(memoryview(records)[: count * _STRIDE]), lengths, strict=True
         ):
-            client = clients.get(address)
-            if client is None:
-                pass  # of an earlier load
-            elif head == client.want and length == _FULL and port == client.tid:
-                block = client.next
-                if records.startswith(payloads[block % PERIOD], at):
-                    client.next = block + 1
-                    client.want = _DATA | ((block + 1) & 0xFFFF)
-                    client.left -= 1
-                    if not client.left:
-                        client.left = client.window
-                        client.gap = False
-                        pack(out, queued << 6, client.name, 16, acks + ((block & 0xFFFF) << 4), 1, client.control, 32)
-                        queued += 1
-                else:
-                    self.outcome.wrong += 1
-            elif self._other(client, port, head, bytes(records[at - 4 : at - 4 + length])):
+            way = ways.get(address)
+            if way is None:
+                at += _STRIDE
+                continue  # of an earlier load
+            client = way.client
+            block = client.next
+            if (
+                head == client.want
+                and length == full
+                and port == client.tid
+                and records.startswith(payloads[block % PERIOD], at)
+            ):
+                client.next = block + 1
+                client.want = DATA | ((block + 1) & 0xFFFF)
+                client.left -= 1
+                owed = not client.left
+                if owed:
+                    client.left = client.window
+                    client.gap = False
+            else:
+                owed = self._heard(way, port, bytes(records[at - 4 : at - 4 + length]))
                 block = client.next - 1
-                pack(out, queued << 6, client.name, 16, acks + ((block & 0xFFFF) << 4), 1, client.control, 32)
-                queued += 1
+            if owed:
+                if client.pause and not client.done:
+                    heapq.heappush(self._later, (time.monotonic() + client.pause * client.window, at, way))
+                else:
+                    pack(out, queued << 6, way.name, 16, acks + ((block & 0xFFFF) << 4), 1, way.control, 32)
+                    queued += 1
             at += _STRIDE
         done = 0
         while done < queued:
             sent = _sendmmsg(self._fd, self._out_at + done * _message.size, queued - done, 0)
             done += sent if sent > 0 else 1
+        return count
 
-    def _other(self, client: Client, port: int, head: int, datagram: bytes) -> bool:
-        """Anything but a full block in order; whether the last block in order is to be acknowledged now."""
-        opcode = head >> 16
-        if opcode == Opcode.DATA:
-            return self._data(client, port, head & 0xFFFF, datagram)
-        if opcode == Opcode.OACK:
-            if client.tid and (client.tid != port or client.next > 1):
-                return False
-            self._agree(client, decode(datagram))
-            client.answered(port)
-            return True
-        if opcode == Opcode.ERROR and not client.done and client.tid in {0, port}:
-            text = decode(datagram)
-            self._note(f"error {text.code}: {text.text}" if isinstance(text, Error) else "error")
-            self._give_up(client)
-        return False
-
-    def _data(self, client: Client, port: int, number: int, datagram: bytes) -> bool:
-        if not client.tid:  # no OACK: the server knows no options
-            client.answered(port)
-        if port != client.tid:
+    def _heard(self, way: Way, port: int, datagram: bytes) -> bool:
+        """What the client makes of anything but a right block in order; whether it owes an ACK."""
+        client = way.client
+        tid, done = client.tid, client.done
+        owed = client.heard(port, datagram)
+        if client.tid != tid:
+            way.turn_to(client.tid)
+        if not client.done or done:
+            return owed
+        if client.outcome is self._beside:
+            if owed:
+                self._begin_again(way)
             return False
-        behind = (client.next - 1 - number) & 0xFFFF
-        if behind < 0x8000:
-            self.outcome.repeated += 1
-            return not behind  # its ACK was lost
-        if behind != 0xFFFF:
-            self.outcome.ahead += 1
-            client.left = client.window
-            first, client.gap = not client.gap, True
-            return first
-        return self._short(client, datagram[4:])
-
-    def _short(self, client: Client, payload: bytes) -> bool:
-        """The block that comes next, and is no full one."""
-        if client.next != self._order.blocks or len(payload) >= BLOCK_SIZE:
-            if client.next == 1 and len(payload) == 512:
-                self._note("no block size but 512")
-                self._give_up(client)
-            return False
-        if payload != PAYLOADS[client.next % PERIOD][: len(payload)]:
-            self.outcome.wrong += 1
-            return False
-        client.next += 1
-        self._times.append(time.monotonic() - self._began)
-        client.done = True
-        client.want = -1
         self._left -= 1
-        return True
+        if owed:
+            self._times.append(time.monotonic() - self._began)
+            self.outcome.mixed += client.mixed
+        return owed
 
-    def _agree(self, client: Client, packet: object) -> None:
-        options = dict(packet.options) if isinstance(packet, OptionAck) else {}
-        if options.get("blksize") != str(BLOCK_SIZE):
-            self._note(f"block size {options.get('blksize', '512')}")
-        client.window = client.left = self.outcome.window = int(options.get("windowsize", "1"))
+    def _begin_again(self, way: Way) -> None:
+        """A neighbour has the whole file and asks for it anew."""
+        client = way.client
+        self._beside.blocks += self._order.blocks
+        self._send(way, struct.pack("!HH", Opcode.ACK, self._order.blocks & 0xFFFF))
+        client.restart()
+        client.moved = time.monotonic()
+        way.turn_to(self._order.port)
+        self._send(way, client.request)
 
-    def _repeat(self, now: float) -> None:
+    def _look(self, now: float) -> None:
         """Clients that have heard nothing new for too long say again what they said last."""
-        for client in self._clients.values():
+        stop_after = self._order.stop_after
+        for way in self._ways.values():
+            client = way.client
             if client.next != client.seen:
                 client.seen, client.moved = client.next, now
-                if self._order.stop_after and client.next > self._order.stop_after and not client.done:
-                    client.want = -1
-                    client.done = True
+                if stop_after and client.next > stop_after and not client.done:
+                    client.end()
                     self._left -= 1
-            elif not client.done and now - client.moved >= _SILENCE:
+            elif not client.done and now - client.moved >= _SILENCE + client.pause * client.window:
                 client.moved = now
-                client.left, client.gap = client.window, False
-                self.outcome.timeouts += 1
-                if client.tid:
-                    self._send(client, struct.pack("!HH", Opcode.ACK, (client.next - 1) & 0xFFFF))
-                else:
-                    self._ask(client)
+                client.outcome.timeouts += 1
+                self._send(way, client.latest())
 
-    def _ask(self, client: Client) -> None:
-        self._send(client, self._request)
-
-    def _send(self, client: Client, datagram: bytes) -> None:
-        to = (socket.inet_ntoa(client.name_buffer[4:8]), int.from_bytes(client.name_buffer[2:4], "big"))
-        control = [(socket.IPPROTO_IP, _IP_PKTINFO, bytes(client.control_buffer[16:28]))]
+    def _send(self, way: Way, datagram: bytes) -> None:
+        to = (socket.inet_ntoa(way.name_buffer[4:8]), int.from_bytes(way.name_buffer[2:4], "big"))
+        control = [(socket.IPPROTO_IP, _IP_PKTINFO, bytes(way.control_buffer[16:28]))]
         with contextlib.suppress(PermissionError):  # so the kernel says that its filter has lost it
             self._socket.sendmsg([datagram], control, 0, to)
-
-    def _give_up(self, client: Client) -> None:
-        client.done = True
-        client.want = -1
-        self._left -= 1
-
-    def _note(self, text: str) -> None:
-        if text not in self.outcome.errors:
-            self.outcome.errors.append(text)
-
-
-def inet(address: str) -> bytes:
-    """Four octets."""
-    return socket.inet_aton(address)
 
 
 def wait_ready(order: Order) -> bool:
@@ -367,11 +271,6 @@ def wait_ready(order: Order) -> bool:
                 sock.sendto(b"\0\4\0\1", peer)
                 return True
     return False
-
-
-def _options(window: int) -> tuple[tuple[str, str], ...]:
-    size = (("blksize", str(BLOCK_SIZE)),)
-    return (*size, ("windowsize", str(window))) if window > 1 else size
 
 
 def _open() -> socket.socket:

@@ -5,11 +5,13 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from bench.content import BLOCK_SIZE, PAYLOADS, PERIOD
-from bench.tftp_load import Load, Order, Outcome
+from bench.tftp_client import Order, Outcome
+from bench.tftp_load import Load
 
 Reply = Callable[[int], list[bytes]]
 """from an acknowledged block (0: the OACK) to the datagrams that follow"""
@@ -54,13 +56,22 @@ def server(oack: bytes, reply: Reply, heard: list[int]) -> Iterator[int]:
             thread.join()
 
 
-def fetch(reply: Reply, *, window: int = 1, seconds: float = 30.0, clients: int = 1) -> tuple[Outcome, list[int]]:
+def fetch(
+    reply: Reply,
+    *,
+    window: int = 1,
+    seconds: float = 30.0,
+    clients: int = 1,
+    neighbours: int = 0,
+    pause: float = 0.0,
+    tolerant: bool = False,
+) -> tuple[Outcome, list[int]]:
     """The outcome of a load on such a server, and the ACKs that the server heard."""
     heard: list[int] = []
     oack = b"\0\6blksize\0%d\0" % BLOCK_SIZE + (b"windowsize\0%d\0" % window if window > 1 else b"")
     with server(oack, reply, heard) as port:
         order = Order("127.0.0.1", "file", BLOCKS, clients, window, seconds, first_client="127.0.0.1", port=port)
-        load = Load(order)
+        load = Load(replace(order, neighbours=neighbours, pause=pause, tolerant=tolerant))
         outcome = load.run()
         load.hang_up()
     return outcome, heard
@@ -155,3 +166,26 @@ def test_an_error_of_the_server_is_kept_for_the_reader() -> None:
     outcome, _ = fetch(lambda _: [b"\0\5\0\0too many\0"])
     assert outcome.complete == 0
     assert outcome.errors == ["error 0: too many"]
+
+
+def test_neighbours_read_again_and_again_and_count_apart() -> None:
+    outcome, _ = fetch(following, clients=2, neighbours=3, pause=0.05)
+    assert (outcome.complete, outcome.blocks) == (2, 2 * BLOCKS)
+    assert outcome.neighbour_blocks > 3 * BLOCKS
+
+
+def test_a_client_that_takes_its_time_acknowledges_late() -> None:
+    outcome, heard = fetch(following, pause=0.02)
+    assert outcome.complete == 1
+    assert outcome.timeouts == 0
+    assert heard == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_tolerant_client_takes_a_mixture_and_it_is_counted() -> None:
+    def mixed(block: int) -> list[bytes]:
+        return [data(2, payload(3))] if block == 1 else following(block)
+
+    outcome, _ = fetch(mixed, tolerant=True)
+    assert (outcome.complete, outcome.mixed, outcome.wrong) == (1, 1, 1)
+    outcome, _ = fetch(following, tolerant=True)
+    assert (outcome.complete, outcome.mixed, outcome.wrong) == (1, 0, 0)

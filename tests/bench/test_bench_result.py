@@ -1,10 +1,10 @@
 """What figures are worth, and how the page shows them."""
 
-import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from bench import report
+from bench.record import Record
 from bench.result import Result
 
 
@@ -36,7 +36,7 @@ def test_a_limit_needs_no_peer() -> None:
 
 def test_the_page_says_what_was_missed_and_its_plots_are_xml(tmp_path: Path) -> None:
     behind = Result("HTTP", "<other> load", "MB/s", bar=1.0, samples={"pxed": [1.0], "nginx": [2.0]}, notes=["slow"])
-    page = report.write([rates(), behind], tmp_path, quick=True, versions="pxed 1").read_text()
+    page = report.write([rates(), behind], tmp_path, versions="pxed 1").read_text()
     assert "| <other> load | 1 MB/s | nginx: 2 | 0.50 | bar at least 1 of the best peer: **missed** |" in page
     assert "* slow" in page
     plots = sorted((tmp_path / "benchmarks").glob("*.svg"))
@@ -44,4 +44,26 @@ def test_the_page_says_what_was_missed_and_its_plots_are_xml(tmp_path: Path) -> 
     for path in plots:
         ET.parse(path)  # noqa: S314 - the page's own plot
         assert f"benchmarks/{path.name}" in page
-    assert len(json.loads((tmp_path / "benchmarks" / "results.json").read_text())) == 2
+
+
+def test_a_load_that_is_measured_again_takes_its_old_place(tmp_path: Path) -> None:
+    loads = ["tftp/one", "tftp/many", "http"]
+    first = Record(tmp_path / "results.json", loads)
+    first.replace("http", [Result("HTTP", "a", "s")], quick=True, date="2026-01-01")
+    first.replace("tftp/many", [Result("TFTP", "b", "s"), Result("TFTP", "c", "s")], quick=False, date="2026-01-01")
+    second = Record(tmp_path / "results.json", loads)
+    assert second.measured(quick=False) == {"tftp/many"}
+    second.replace("tftp/many", [rates()], quick=False, date="2026-01-02")
+    second.replace("tftp/one", [Result("TFTP", "d", "s")], quick=False, date="2026-01-02")
+    third = Record(tmp_path / "results.json", loads)
+    assert [(result.name, result.date) for result in third.results] == [
+        ("d", "2026-01-02"),
+        ("load", "2026-01-02"),
+        ("a", "2026-01-01"),
+    ]
+    assert third.results[1].samples == rates().samples
+
+
+def test_loads_that_do_not_exist_any_more_leave_the_record(tmp_path: Path) -> None:
+    Record(tmp_path / "results.json", ["old"]).replace("old", [rates()], quick=False, date="")
+    assert Record(tmp_path / "results.json", ["new"]).results == []

@@ -1,0 +1,131 @@
+"""What every load of TFTP is run on: the network, the files and the servers; `Bench.take` is one measurement."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from bench.content import BLOCK_SIZE, PROBE, write_file
+from bench.network import SERVER, Network, network
+from bench.packages import CACHE
+from bench.peers import Field, Server, find_peers, pxed
+from bench.processor import cpu_seconds
+from bench.result import Result
+from bench.serving import Silent, loading, running
+from bench.tftp_client import Order, Outcome
+
+AREA = "TFTP"
+_ALL_CPUS = "0-1"
+_QUICK_PEERS = 2
+"""the newest dnsmasq and atftpd"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One measurement."""
+
+    outcome: Outcome
+    cpu_seconds: float
+    """of the server and its children"""
+
+
+class Bench:
+    """The network, the files, and the servers; pxed is the first of these."""
+
+    def __init__(self, net: Network, directory: Path, servers: list[Server]) -> None:
+        self.net = net
+        self._directory = directory
+        self.root = directory / "files"
+        self.root.mkdir()
+        write_file(self.root / PROBE, 1)
+        self.servers = servers
+
+    @property
+    def fast(self) -> list[Server]:
+        """Those that are near the best."""
+        return [server for server in self.servers if server.fast]
+
+    def file(self, blocks: int, block_size: int = BLOCK_SIZE) -> str:
+        """The name of a file of so many blocks."""
+        path = self.root / f"file-{blocks}-{block_size}"
+        if not path.exists():
+            write_file(path, blocks, block_size=block_size)
+        return path.name
+
+    def order(self, clients: int, window: int, blocks: int, seconds: float, *, block_size: int = BLOCK_SIZE) -> Order:
+        """A load on a file of so many blocks."""
+        file = self.file(blocks, block_size)
+        return Order(SERVER, file, blocks, clients, window, seconds, block_size=block_size)
+
+    def take(
+        self,
+        server: Server,
+        order: Order,
+        *,
+        loss: int = 0,
+        meanwhile: Callable[[], None] | None = None,
+        look: Callable[[int], None] | None = None,
+    ) -> Taken:
+        """Runs one load. `meanwhile` is called while it runs; `look` is shown the server's process id afterwards, while
+        the transfers that did not come to their end are open. Silent if the server gave nothing, or wrong octets."""
+        cpus = _ALL_CPUS if "workers" in server.name else "0"
+        command = self.net.on_server(server.command(self.root), cpus=cpus)
+        with running(self.net, command, self._directory / "words") as pid, loading(self.net, order) as load:
+            self.net.lose(loss)
+            try:
+                before = cpu_seconds(pid)
+                outcome = load.go(meanwhile)
+                spent = cpu_seconds(pid) - before
+                if look is not None:
+                    look(pid)
+            finally:
+                self.net.lose(0)
+        outcome.errors = [text.replace(f"{self.root}/", "") for text in outcome.errors]
+        if not outcome.blocks:
+            raise Silent("; ".join(outcome.errors) or "sent nothing")
+        if outcome.wrong and not order.tolerant:
+            raise Silent(f"{outcome.wrong} blocks had wrong octets")
+        return Taken(outcome, spent)
+
+    def tried(self, server: Server, order: Order, result: Result, *, loss: int = 0) -> Taken | None:
+        """The same; a server that cannot do it has a note in `result` that says why."""
+        try:
+            taken = self.take(server, order, loss=loss)
+        except Silent as error:
+            result.note(f"{server.name}: {error}")
+            return None
+        if taken.outcome.window != order.window:
+            result.note(f"{server.name} agrees on window {taken.outcome.window} only")
+        if taken.outcome.errors:
+            result.note(f"{server.name}: {'; '.join(taken.outcome.errors)}")
+        return taken
+
+
+@contextmanager
+def bench(
+    quick: bool, *, cable: Callable[[str, str], AbstractContextManager[None]] | None = None, two_workers: bool = False
+) -> Iterator[Bench]:
+    """All of it, for as long as the block lasts."""
+    with network(cable) as net, tempfile.TemporaryDirectory(prefix="pxed-bench-") as name:
+        directory = Path(name)
+        subject = directory / "pxed"
+        subject.mkdir()
+        peers = [peer for peer in _field().peers if peer.fast or not quick]
+        servers = [pxed(subject), *(peers[-_QUICK_PEERS:] if quick else peers)]
+        if two_workers:
+            servers.append(pxed(subject, workers=2))
+        yield Bench(net, directory, servers)
+
+
+def missing() -> list[str]:
+    """Why servers could not be had, a sentence each."""
+    return _field().notes
+
+
+@cache
+def _field() -> Field:
+    return find_peers(CACHE)

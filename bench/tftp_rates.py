@@ -1,0 +1,67 @@
+"""Blocks a second, and processor time for a gigabyte: so many clients, each of which fetches a file once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.content import BLOCK_SIZE, blocks_of
+from bench.result import Result
+from bench.tftp_bench import AREA, Bench, bench, missing
+
+_ROUNDS, _QUICK_ROUNDS = 5, 2
+_LOOK = 128
+"""datagrams that the load takes at once at most"""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A load, and what is aimed for, as ratios to the best peer."""
+
+    clients: int
+    window: int
+    megabytes: int
+    bar: float
+    cpu_bar: float | None = None
+    cut_by_card: bool = False
+    """see `bench.network`"""
+    seconds: float = 8.0
+    """after which a slow server is stopped; what it did by then is its rate"""
+
+    @property
+    def title(self) -> str:
+        """As in the table."""
+        many = "one client" if self.clients == 1 else f"{self.clients:,} clients"
+        card = ", a card that cuts messages up" if self.cut_by_card else ""
+        return f"{many}, window {self.window}{card}"
+
+
+def rates(full: Work, quick_one: Work | None, quick: bool) -> list[Result]:
+    """All servers on `full`, or the fast ones on `quick_one` if there is one."""
+    work = quick_one if quick else full
+    if work is None:
+        return []
+    rate = Result(AREA, f"{work.title}: throughput", "blocks/s", bar=work.bar)
+    cpu = Result(AREA, f"{work.title}: processor time", "CPU s/GB", better="lower", bar=work.cpu_bar)
+    rate.notes += missing()
+    waiting: dict[str, float] = {}
+    with bench(quick, two_workers=not quick and work.clients > 1) as there:
+        there.net.cut_by_card(work.cut_by_card)
+        for turn in range(_QUICK_ROUNDS if quick else _ROUNDS):
+            for server in there.fast if turn else there.servers:
+                _round(there, work, server.name, rate, cpu, waiting)
+    most = min(work.clients * work.window, _LOOK)
+    found = ", ".join(f"{name} {number:.0f}" for name, number in waiting.items())
+    rate.note(f"blocks that waited when the load looked, of {most} at most if the load were what is slow: {found}")
+    return [rate] if work.cpu_bar is None else [rate, cpu]
+
+
+def _round(there: Bench, work: Work, name: str, rate: Result, cpu: Result, waiting: dict[str, float]) -> None:
+    server = next(server for server in there.servers if server.name == name)
+    taken = there.tried(server, there.order(work.clients, work.window, blocks_of(work.megabytes), work.seconds), rate)
+    if taken is None:
+        return
+    outcome = taken.outcome
+    rate.add(name, outcome.blocks / outcome.seconds)
+    waiting[name] = outcome.waiting
+    if outcome.window == work.window:
+        cpu.add(name, taken.cpu_seconds / (outcome.blocks * BLOCK_SIZE / 1e9))
