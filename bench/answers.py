@@ -20,6 +20,7 @@ from bench.network import INTERFACE, Network, network
 from bench.result import SUBJECT, Result
 from bench.serving import Silent, resident, running
 from pxed.site.database import open_database
+from pxed.site.draft import Draft
 from pxed.site.model import Cpu, ImageFile, ImageVariant, Kind
 from pxed.site.sql import Link, transaction
 
@@ -154,7 +155,7 @@ def make_site(state: Path, computers: int) -> None:
         image = tx.add_boot_image("linux")
         tx.add_variant(image.id, ImageVariant(Cpu.AMD64, ImageFile("vmlinuz", 1, "0" * 64), (), ""))
         tx.put_sequence("install", "linux", "{}")
-        tx.advertise("Install", Kind.OPTIONAL, "install", _COLLECTION, now - timedelta(hours=1), None, now)
+        tx.advertise(Draft("Install", Kind.OPTIONAL, "install", _COLLECTION, now - timedelta(hours=1)))
     for text, rows in _rows(computers, home.id):
         _insert(Link(engine), text, rows)
 

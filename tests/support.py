@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from pxed.errors import PxedError, StoreError
+from pxed.site.draft import Draft
 from pxed.site.model import Advertisement, Computer, Cpu, ImageFile, ImageVariant, Kind
 from pxed.site.store import Tx
 from tests.site_in_memory import MemorySite
@@ -79,4 +80,4 @@ def advertise(site: MemorySite, kind: Kind, name: str = "Install Debian") -> Adv
         site.add_variant(image.id, ImageVariant(Cpu.AMD64, files[0], files[1:], "quiet"))
         steps = {"steps": [{"kind": "command", "name": "hello", "run": "true", "continue_on_error": False}]}
         site.put_sequence("install", "debian", json.dumps(steps))
-    return site.advertise(name, kind, "install", "lab", NOW - timedelta(hours=1), None, NOW)
+    return site.advertise(Draft(name, kind, "install", "lab", NOW - timedelta(hours=1)))

@@ -11,6 +11,7 @@ from pxed.cli.names import TimeType
 from pxed.cli.output import cell
 from pxed.cli.session import Session
 from pxed.errors import UsageError
+from pxed.site.draft import Draft
 from pxed.site.model import Kind
 
 
@@ -49,6 +50,6 @@ def command(
     kind = Kind.MANDATORY if mandatory else Kind.OPTIONAL
     with session.writing() as tx:
         title = f"{sequence} to {collection}" if name is None else name
-        made = tx.advertise(title, kind, sequence, collection, start or now, expires, now)
+        made = tx.advertise(Draft(title, kind, sequence, collection, start or now, expires))
     begins = f", from {cell(made.start)} on" if made.start > now else ""
     session.report(asdict(made), f"advertisement {made.id}, {made.name}: {kind}{begins}")

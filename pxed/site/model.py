@@ -355,6 +355,14 @@ class Overview:
     """how many tries of mandatory advertisements are in each state"""
 
 
+@dataclass(frozen=True, slots=True)
+class SetBy:
+    """Who gave a value to something that decides, and when."""
+
+    user: str
+    at: datetime
+
+
 class EventKind(StrEnum):
     """What a line of history is about."""
 

@@ -9,12 +9,13 @@ identifier) is a UsageError.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from pxed.site.draft import Draft
 from pxed.site.model import (
     Advertisement,
     BootImage,
@@ -26,11 +27,11 @@ from pxed.site.model import (
     IdentifierKind,
     IdentifierList,
     ImageVariant,
-    Kind,
     ListedIdentifier,
     Overview,
     Plan,
     PxeRecord,
+    SetBy,
     Sighting,
     TaskSequence,
 )
@@ -177,22 +178,22 @@ class Tx(Protocol):
         """NotFound; Refused while advertised."""
         ...
 
+    def enable_sequence(self, name: str, enabled: bool) -> TaskSequence:
+        """Disabled, it is given to nobody, whatever advertises it. NotFound."""
+        ...
+
     def sequences(self) -> Sequence[TaskSequence]:
         """All, by name."""
         ...
 
     # advertisements
-    def advertise(
-        self,
-        name: str,
-        kind: Kind,
-        sequence: str,
-        collection: str,
-        start: datetime,
-        expires: datetime | None,
-        now: datetime,
-    ) -> Advertisement:
-        """NotFound if there is no such sequence or collection; UsageError if it would expire before it starts."""
+    def advertise(self, draft: Draft) -> Advertisement:
+        """NotFound if there is no such sequence or collection; UsageError if it would expire before it starts, or for
+        an assignment that is none."""
+        ...
+
+    def change_advertisement(self, advertisement_id: int, draft: Draft) -> Advertisement:
+        """Makes it what `draft` says; only what is different is written and told. Errors as `advertise`; NotFound."""
         ...
 
     def set_enabled(self, advertisement_id: int, enabled: bool) -> Advertisement:
@@ -266,6 +267,11 @@ class Tx(Protocol):
 
         Returns how many went, 0 at the end: a writer must not hold the database for long.
         """
+        ...
+
+    def provenance(self, kind: str, key: int) -> Mapping[str, SetBy]:
+        """Who set the fields of an object last, by field: of the row of the table `kind` with the id `key`. What was
+        set before that was kept is not there."""
         ...
 
     def overview(self) -> Overview:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from pxed.site.draft import Draft
 from pxed.site.model import (
     Advertisement,
     Cpu,
@@ -34,7 +35,7 @@ def advertise(tx: Tx, name: str = "ad") -> Advertisement:
         tx.add_collection("c")
         tx.add_boot_image("image")
         tx.put_sequence("s", "image", "{}")
-    return tx.advertise(name, Kind.MANDATORY, "s", "c", NOW, None, NOW)
+    return tx.advertise(Draft(name, Kind.MANDATORY, "s", "c", NOW))
 
 
 def record(subject: str, advertisement: Advertisement, changed: int = 0) -> PxeRecord:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy.engine import Engine
 
+from pxed.site.draft import Draft
 from pxed.site.model import Cpu, Evidence, ImageFile, ImageVariant, Kind, Known, PxeRecord, RecordState
 from pxed.site.sql import Link, SqlReader, transaction
 
@@ -39,7 +40,7 @@ def test_evidence_is_all_that_is_known_of_a_client(engine: Engine, reader: SqlRe
         tx.add_member(lab.id, two.id)
         tx.add_boot_image("image")
         tx.put_sequence("s", "image", "{}")
-        advertisement = tx.advertise("ad", Kind.MANDATORY, "s", "lab", NOW, None, NOW).id
+        advertisement = tx.advertise(Draft("ad", Kind.MANDATORY, "s", "lab", NOW)).id
         of_one, of_two = (tx.save_record(record(str(each.id), advertisement)) for each in (one, two))
         of_c = tx.save_record(record(C, advertisement))
     known_one = Known(one, frozenset({home.id, lab.id}), (of_one,))
@@ -64,7 +65,7 @@ def test_a_batch_is_told_what_each_client_alone_would_be(engine: Engine, reader:
         tx.add_boot_image("image")
         tx.put_sequence("s", "image", "{}")
         tx.add_collection("lab")
-        advertisement = tx.advertise("ad", Kind.MANDATORY, "s", "lab", NOW, None, NOW).id
+        advertisement = tx.advertise(Draft("ad", Kind.MANDATORY, "s", "lab", NOW)).id
         for number in range(0, 90, 7):
             computer = tx.find_computer(macs[number])
             tx.save_record(record(str(computer.id) if computer else macs[number], advertisement))
@@ -84,7 +85,7 @@ def test_the_plan_follows_the_commits_of_others(engine: Engine, reader: SqlReade
         variant = ImageVariant(Cpu.AMD64, ImageFile("k", 1, "0" * 64), (), "")
         tx.add_variant(image.id, variant)
         sequence = tx.put_sequence("s", "image", "{}")
-        advertisement = tx.advertise("ad", Kind.OPTIONAL, "s", "lab", NOW, None, NOW)
+        advertisement = tx.advertise(Draft("ad", Kind.OPTIONAL, "s", "lab", NOW))
         assert reader.plan() is empty  # not committed yet
     plan = reader.plan()
     assert plan.change == empty.change + 1

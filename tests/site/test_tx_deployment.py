@@ -13,6 +13,7 @@ import pytest
 
 from pxed.errors import NotFound, Refused, UsageError
 from pxed.site.database import open_database
+from pxed.site.draft import Draft
 from pxed.site.model import (
     BootImage,
     Cpu,
@@ -21,10 +22,13 @@ from pxed.site.model import (
     ImageVariant,
     Kind,
     RecordState,
+    Rerun,
+    SetBy,
 )
 from pxed.site.sql import SqlReader, SqlTx, transaction
 from pxed.site.store import Tx
 from tests.site.samples_of_a_site import GUID, NOW, VARIANT, A, B, C, advertise, record, sighting, texts
+from tests.site_in_memory import MemorySite
 
 
 def test_nothing_that_is_used_can_be_removed(tx: Tx) -> None:
@@ -96,20 +100,20 @@ def test_a_task_sequence_is_overwritten(tx: Tx) -> None:
 def test_advertisements_come_newest_first(tx: Tx) -> None:
     first = advertise(tx, "same")
     second = advertise(tx, "same")
-    older = tx.advertise("old", Kind.OPTIONAL, "s", "c", NOW, NOW + timedelta(1), NOW - timedelta(1))
-    assert tx.advertisements() == [second, first, older]
-    assert older.expires == NOW + timedelta(1)
-    assert (older.kind, older.enabled, older.boot_image, older.collection) == (Kind.OPTIONAL, True, "image", "c")
+    last = tx.advertise(Draft("last", Kind.OPTIONAL, "s", "c", NOW - timedelta(1), NOW + timedelta(1)))
+    assert tx.advertisements() == [last, second, first]
+    assert last.expires == NOW + timedelta(1)
+    assert (last.kind, last.enabled, last.boot_image, last.collection) == (Kind.OPTIONAL, True, "image", "c")
 
 
 def test_what_cannot_be_advertised(tx: Tx) -> None:
     advertise(tx)
     with pytest.raises(NotFound, match="no task sequence t"):
-        tx.advertise("x", Kind.OPTIONAL, "t", "c", NOW, None, NOW)
+        tx.advertise(Draft("x", Kind.OPTIONAL, "t", "c", NOW))
     with pytest.raises(NotFound, match="no collection d"):
-        tx.advertise("x", Kind.OPTIONAL, "s", "d", NOW, None, NOW)
+        tx.advertise(Draft("x", Kind.OPTIONAL, "s", "d", NOW))
     with pytest.raises(UsageError, match="expire before it starts"):
-        tx.advertise("x", Kind.OPTIONAL, "s", "c", NOW, NOW, NOW)
+        tx.advertise(Draft("x", Kind.OPTIONAL, "s", "c", NOW, NOW))
 
 
 def test_an_advertisement_is_switched_off_and_on(tx: Tx) -> None:
@@ -121,6 +125,67 @@ def test_an_advertisement_is_switched_off_and_on(tx: Tx) -> None:
     assert texts(tx)[-2:] == ["advertisement ad (id 1) disabled", "advertisement ad (id 1) enabled"]
     with pytest.raises(NotFound):
         tx.set_enabled(advertisement.id + 1, True)
+
+
+def test_a_mandatory_advertisement_has_assignments_in_their_canonical_form(tx: Tx) -> None:
+    assert advertise(tx).assignments == ("as soon as possible",)
+    draft = Draft(
+        "x", Kind.MANDATORY, "s", "c", NOW, assignments=("Weekly Thu,Mon 8:00", "weekly mon,thu 08:00", "asap")
+    )
+    assert tx.advertise(draft).assignments == ("weekly mon,thu 08:00", "as soon as possible")
+    with pytest.raises(UsageError, match="is no assignment"):
+        tx.advertise(replace(draft, assignments=("now",)))
+    with pytest.raises(UsageError, match="is optional, so it has no assignments"):
+        tx.advertise(replace(draft, kind=Kind.OPTIONAL))
+
+
+def test_an_advertisement_is_changed_value_by_value(tx: Tx) -> None:
+    made = advertise(tx)
+    assert tx.change_advertisement(made.id, Draft.of(made)) == made
+    events = len(texts(tx))
+    draft = replace(Draft.of(made), expires=NOW + timedelta(1), rerun=Rerun.ALWAYS, assignments=("monthly 1 8:00",))
+    changed = tx.change_advertisement(made.id, draft)
+    assert Draft.of(changed) == replace(draft, assignments=("monthly 1 08:00",))
+    assert tx.advertisements() == [changed]
+    assert texts(tx)[events:] == [
+        (
+            "advertisement ad (id 1) changed: expires = 2026-03-02 12:00:00 UTC, rerun = always, "
+            "assignments = monthly 1 08:00"
+        )
+    ]
+    with pytest.raises(NotFound, match="no task sequence t"):
+        tx.change_advertisement(made.id, replace(draft, sequence="t"))
+    with pytest.raises(NotFound, match="no advertisement with the id 2"):
+        tx.change_advertisement(2, draft)
+
+
+def test_who_set_a_value_that_decides_is_kept(tx: MemorySite) -> None:
+    made = advertise(tx)
+    first = tx.provenance("advertisement", made.id)
+    assert {"kind", "start", "expires", "assignments", "rerun"} <= first.keys()
+    assert not {"name", "comment"} & first.keys()
+    tx.now += timedelta(hours=1)
+    tx.change_advertisement(made.id, replace(Draft.of(made), rerun=Rerun.ALWAYS, comment="again"))
+    second = tx.provenance("advertisement", made.id)
+    assert second["rerun"] == SetBy(first["rerun"].user, first["rerun"].at + timedelta(hours=1))
+    assert second["kind"] == first["kind"]
+    tx.remove_advertisement(made.id)
+    assert tx.provenance("advertisement", made.id) == {}
+
+
+def test_a_sequence_is_disabled_for_all(tx: Tx) -> None:
+    advertise(tx)
+    off = tx.enable_sequence("s", False)
+    assert (off.enabled, tx.sequences()) == (False, [off])
+    assert texts(tx)[-1] == "task sequence s disabled for all"
+    assert tx.provenance("task_sequence", off.id).keys() == {"enabled"}
+    events = len(texts(tx))
+    assert tx.enable_sequence("s", False) == off
+    assert len(texts(tx)) == events
+    assert tx.put_sequence("s", "image", "[1]").enabled is False
+    assert tx.enable_sequence("s", True).enabled
+    with pytest.raises(NotFound, match="no task sequence t"):
+        tx.enable_sequence("t", True)
 
 
 def test_an_advertisement_takes_its_records_along(tx: Tx) -> None:

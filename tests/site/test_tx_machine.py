@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pxed.errors import PxedError
 from pxed.site.database import open_database
+from pxed.site.draft import Draft
 from pxed.site.identifiers import swap_guid
 from pxed.site.model import Cpu, EventKind, ImageFile, ImageVariant, Kind, PxeRecord, RecordState, Sighting
 from pxed.site.sql import Link, SqlReader, SqlTx
@@ -127,7 +128,7 @@ class SiteMachine(RuleBasedStateMachine):
     def advertise(self, name: str, kind: Kind, sequence: str, collection: str, ends: int | None) -> None:
         now = self.now
         expires = None if ends is None else now + timedelta(seconds=ends)
-        self.do(lambda tx: tx.advertise(name, kind, sequence, collection, now, expires, now))
+        self.do(lambda tx: tx.advertise(Draft(name, kind, sequence, collection, now, expires)))
 
     @rule(number=IDS, enabled=st.booleans())
     def set_enabled(self, number: int, enabled: bool) -> None:

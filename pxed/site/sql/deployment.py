@@ -1,4 +1,4 @@
-"""Boot images, task sequences and advertisements: what there is to boot, and to whom it is advertised."""
+"""Boot images and task sequences: what there is to boot."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from operator import itemgetter
 from sqlalchemy import Select, bindparam, delete, insert, select, update
 
 from pxed.errors import NotFound, Refused, UsageError
-from pxed.site.model import Advertisement, BootImage, Cpu, ImageFile, ImageVariant, Kind, Rerun, TaskSequence
+from pxed.site.model import BootImage, Cpu, ImageFile, ImageVariant, TaskSequence
 from pxed.site.names import check_name
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Link, Row, Statement
-from pxed.site.tables import advertisement, assignment, boot_image, collection, image_file, image_variant, task_sequence
+from pxed.site.tables import advertisement, boot_image, image_file, image_variant, task_sequence
 
 _IMAGES = (
     select(
@@ -62,58 +62,13 @@ _ADD_SEQUENCE = Statement(insert(task_sequence).returning(task_sequence.c.id), "
 _CHANGE_SEQUENCE = Statement(
     update(task_sequence).where(task_sequence.c.id == bindparam("key")), "boot_image", "document"
 )
+_ENABLE_SEQUENCE = Statement(update(task_sequence).where(task_sequence.c.id == bindparam("key")), "enabled")
 _REMOVE_SEQUENCE = Statement(delete(task_sequence).where(task_sequence.c.id == bindparam("key")))
-
-_ADVERTISEMENTS = (
-    select(
-        advertisement.c.id,
-        advertisement.c.name,
-        advertisement.c.kind,
-        task_sequence.c.name,
-        task_sequence.c.boot_image,
-        advertisement.c.collection_id,
-        collection.c.name,
-        advertisement.c.enabled,
-        advertisement.c.start_at,
-        advertisement.c.expires_at,
-        advertisement.c.created_at,
-        advertisement.c.created_by,
-        advertisement.c.comment,
-        advertisement.c.include_subcollections,
-        advertisement.c.pxe,
-        advertisement.c.rerun,
-        advertisement.c.zone,
-        advertisement.c.wake,
-        advertisement.c.approved_by,
-        advertisement.c.confirmed_size,
-    )
-    .select_from(advertisement.join(task_sequence).join(collection))
-    .order_by(advertisement.c.created_at.desc(), advertisement.c.id.desc())
+_ADVERTISEMENTS_OF = Statement(
+    select(advertisement.c.name)
+    .where(advertisement.c.sequence_id == bindparam("sequence"))
+    .order_by(advertisement.c.id)
 )
-_ALL_ADVERTISEMENTS = Statement(_ADVERTISEMENTS)
-_ADVERTISEMENT = Statement(_ADVERTISEMENTS.where(advertisement.c.id == bindparam("key")))
-_ADVERTISEMENTS_OF = Statement(_ADVERTISEMENTS.where(advertisement.c.sequence_id == bindparam("sequence")))
-_ADD_ADVERTISEMENT = Statement(
-    insert(advertisement).returning(advertisement.c.id),
-    "name",
-    "kind",
-    "sequence_id",
-    "collection_id",
-    "enabled",
-    "start_at",
-    "expires_at",
-    "created_at",
-    "created_by",
-)
-_ENABLE = Statement(update(advertisement).where(advertisement.c.id == bindparam("key")), "enabled")
-_REMOVE_ADVERTISEMENT = Statement(delete(advertisement).where(advertisement.c.id == bindparam("key")))
-_ASSIGNMENTS = select(assignment.c.advertisement_id, assignment.c.text).order_by(
-    assignment.c.advertisement_id, assignment.c.position
-)
-_ALL_ASSIGNMENTS = Statement(_ASSIGNMENTS)
-_ASSIGNMENTS_OF = Statement(_ASSIGNMENTS.where(assignment.c.advertisement_id == bindparam("key")))
-_ADD_ASSIGNMENT = Statement(insert(assignment), "advertisement_id", "position", "text")
-_COLLECTION_ID = Statement(select(collection.c.id).where(collection.c.name == bindparam("name")))
 
 
 def read_boot_images(link: Link) -> list[BootImage]:
@@ -126,65 +81,9 @@ def read_sequences(link: Link) -> list[TaskSequence]:
     return [_to_sequence(row) for row in link.rows(_ALL_SEQUENCES)]
 
 
-def read_advertisements(link: Link) -> list[Advertisement]:
-    """Every advertisement, newest first."""
-    return _to_advertisements(link.rows(_ALL_ADVERTISEMENTS), link.rows(_ALL_ASSIGNMENTS))
-
-
 def _to_sequence(row: Row) -> TaskSequence:
     number, name, boot_image, document, enabled = row
     return TaskSequence(number, name, boot_image, document, bool(enabled))
-
-
-def _to_advertisements(rows: Sequence[Row], assignments: Sequence[Row]) -> list[Advertisement]:
-    texts = {number: tuple(text for _, text in own) for number, own in groupby(assignments, itemgetter(0))}
-    return [
-        Advertisement(
-            number,
-            name,
-            Kind(kind),
-            sequence,
-            image,
-            collection_id,
-            collection_name,
-            bool(enabled),
-            from_micros(start),
-            None if expires is None else from_micros(expires),
-            from_micros(created),
-            created_by=created_by,
-            comment=comment,
-            include_subcollections=bool(include_subcollections),
-            pxe=bool(pxe),
-            rerun=Rerun(rerun),
-            zone=zone,
-            assignments=texts.get(number, ()),
-            wake=bool(wake),
-            approved_by=approved_by,
-            confirmed_size=confirmed_size,
-        )
-        for (
-            number,
-            name,
-            kind,
-            sequence,
-            image,
-            collection_id,
-            collection_name,
-            enabled,
-            start,
-            expires,
-            created,
-            created_by,
-            comment,
-            include_subcollections,
-            pxe,
-            rerun,
-            zone,
-            wake,
-            approved_by,
-            confirmed_size,
-        ) in rows
-    ]
 
 
 def _to_images(rows: Sequence[Row]) -> list[BootImage]:
@@ -200,7 +99,7 @@ def _to_images(rows: Sequence[Row]) -> list[BootImage]:
 
 
 class Deployment(Edits):
-    """The transaction's part for what is deployed; `pxed.site.store.Tx` says what each method does."""
+    """The transaction's part for boot images and task sequences; `pxed.site.store.Tx` says what each method does."""
 
     def add_boot_image(self, name: str) -> BootImage:
         check_name(name)
@@ -269,9 +168,20 @@ class Deployment(Edits):
         if found is None:
             raise NotFound(f"there is no task sequence {name}")
         if using := self._link.rows(_ADVERTISEMENTS_OF, sequence=found.id):
-            raise Refused(f"task sequence {name} is advertised: {', '.join(row[1] for row in using)}")
+            raise Refused(f"task sequence {name} is advertised: {', '.join(row[0] for row in using)}")
         self._link.run(_REMOVE_SEQUENCE, key=found.id)
+        self._forget_set_by("task_sequence", found.id)
         self._edited(f"task sequence {name} removed")
+
+    def enable_sequence(self, name: str, enabled: bool) -> TaskSequence:
+        before = self._find_sequence(name)
+        if before is None:
+            raise NotFound(f"there is no task sequence {name}")
+        if before.enabled != enabled:
+            self._link.run(_ENABLE_SEQUENCE, key=before.id, enabled=enabled)
+            self._set_by("task_sequence", before.id, ["enabled"])
+            self._edited(f"task sequence {name} {'enabled' if enabled else 'disabled'} for all")
+        return replace(before, enabled=enabled)
 
     def sequences(self) -> Sequence[TaskSequence]:
         return read_sequences(self._link)
@@ -279,63 +189,3 @@ class Deployment(Edits):
     def _find_sequence(self, name: str) -> TaskSequence | None:
         row = self._link.row(_SEQUENCE_BY_NAME, name=name)
         return _to_sequence(row) if row else None
-
-    def advertise(
-        self,
-        name: str,
-        kind: Kind,
-        sequence: str,
-        collection: str,
-        start: datetime,
-        expires: datetime | None,
-        now: datetime,
-    ) -> Advertisement:
-        check_name(name)
-        found = self._find_sequence(sequence)
-        if found is None:
-            raise NotFound(f"there is no task sequence {sequence}")
-        to = self._link.row(_COLLECTION_ID, name=collection)
-        if to is None:
-            raise NotFound(f"there is no collection {collection}")
-        if expires is not None and expires <= start:
-            raise UsageError(f"advertisement {name} would expire before it starts")
-        added = self._link.added(
-            _ADD_ADVERTISEMENT,
-            name=name,
-            kind=kind.value,
-            sequence_id=found.id,
-            collection_id=to[0],
-            enabled=True,
-            start_at=to_micros(start),
-            expires_at=None if expires is None else to_micros(expires),
-            created_at=to_micros(now),
-            created_by=self._user,
-        )
-        if kind is Kind.MANDATORY:
-            self._link.run(_ADD_ASSIGNMENT, advertisement_id=added, position=0, text="as soon as possible")
-        self._edited(f"advertisement {name} ({kind}, id {added}) of {sequence} to {collection} added")
-        return self._advertisement(added)
-
-    def set_enabled(self, advertisement_id: int, enabled: bool) -> Advertisement:
-        before = self._advertisement(advertisement_id)
-        if before.enabled == enabled:
-            return before
-        self._link.run(_ENABLE, key=advertisement_id, enabled=enabled)
-        verb = "enabled" if enabled else "disabled"
-        self._edited(f"advertisement {before.name} (id {before.id}) {verb}")
-        return self._advertisement(advertisement_id)
-
-    def remove_advertisement(self, advertisement_id: int) -> Advertisement:
-        found = self._advertisement(advertisement_id)
-        self._link.run(_REMOVE_ADVERTISEMENT, key=advertisement_id)
-        self._edited(f"advertisement {found.name} (id {found.id}) removed")
-        return found
-
-    def advertisements(self) -> Sequence[Advertisement]:
-        return read_advertisements(self._link)
-
-    def _advertisement(self, advertisement_id: int) -> Advertisement:
-        rows = self._link.rows(_ADVERTISEMENT, key=advertisement_id)
-        if not rows:
-            raise NotFound(f"there is no advertisement with the id {advertisement_id}")
-        return _to_advertisements(rows, self._link.rows(_ASSIGNMENTS_OF, key=advertisement_id))[0]

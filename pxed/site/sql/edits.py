@@ -12,7 +12,7 @@ from pxed.site.model import EventKind
 from pxed.site.sql.instants import to_micros
 from pxed.site.sql.link import Link, Statement
 from pxed.site.store import Line
-from pxed.site.tables import event, site
+from pxed.site.tables import event, provenance, site
 
 EVENTS_KEPT = 1_000_000
 """An unattended service point must not fill its disk with history."""
@@ -22,6 +22,17 @@ _RAISE = Statement(update(site).values(change=site.c.change + 1))
 _ADD_EVENT = Statement(insert(event).returning(event.c.id), "at", "kind", "subject", "text", "user")
 _LAST_EVENT = Statement(select(func.max(event.c.id)))
 _TRIM_EVENTS = Statement(delete(event).where(event.c.id <= bindparam("last")))
+
+_SAME_VALUE = (
+    provenance.c.object == bindparam("kind"),
+    provenance.c.object_id == bindparam("key"),
+    provenance.c.field == bindparam("what"),
+)
+_SET_AGAIN = Statement(update(provenance).where(*_SAME_VALUE), "user", "at")
+_SET_FIRST = Statement(insert(provenance), "object", "object_id", "field", "user", "at")
+_FORGET_SET = Statement(
+    delete(provenance).where(provenance.c.object == bindparam("kind"), provenance.c.object_id == bindparam("key"))
+)
 
 LINES = 100
 """lines of history in one statement"""
@@ -54,6 +65,17 @@ class Edits:
         """Many edits of one kind, each as (subject, text)."""
         self._raise_change()
         self.add_lines([Line(self._now, EventKind.EDIT, subject, text) for subject, text in texts])
+
+    def _set_by(self, kind: str, key: int, fields: Iterable[str]) -> None:
+        """Remembers who set these fields of an object, and when: of one row of the table `kind`, with the id `key`."""
+        now = to_micros(self._now)
+        for field in fields:
+            if not self._link.run(_SET_AGAIN, kind=kind, key=key, what=field, user=self._user, at=now):
+                self._link.run(_SET_FIRST, object=kind, object_id=key, field=field, user=self._user, at=now)
+
+    def _forget_set_by(self, kind: str, key: int) -> None:
+        """The object is removed."""
+        self._link.run(_FORGET_SET, kind=kind, key=key)
 
     def add_lines(self, lines: Sequence[Line]) -> None:
         """Lines of history, few statements for many; the oldest go as in `add_event`."""

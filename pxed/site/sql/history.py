@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice, takewhile
 
 from sqlalchemy import BindParameter, bindparam, delete, func, select
 
-from pxed.site.model import Event, EventKind
+from pxed.site.model import Event, EventKind, SetBy
 from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Row, Statement
-from pxed.site.tables import event
+from pxed.site.tables import event, provenance
 
 _COLUMNS = (event.c.id, event.c.at, event.c.kind, event.c.subject, event.c.text, event.c.user)
 _LAST = Statement(select(func.max(event.c.id)))
 _OLDEST = Statement(select(event.c.id, event.c.at).order_by(event.c.id).limit(bindparam("limit")))
 _FORGET = Statement(delete(event).where(event.c.id <= bindparam("last")))
+
+_SET_BY = Statement(
+    select(provenance.c.field, provenance.c.user, provenance.c.at).where(
+        provenance.c.object == bindparam("kind"), provenance.c.object_id == bindparam("key")
+    )
+)
 
 _CHUNK = 1000
 """events read or forgotten with one statement"""
@@ -73,6 +79,10 @@ class History(Edits):
             return subject
         row = self._link.row(COMPUTER_NAME, key=int(subject))
         return row[0] if row else f"#{subject}"
+
+    def provenance(self, kind: str, key: int) -> Mapping[str, SetBy]:
+        rows = self._link.rows(_SET_BY, kind=kind, key=key)
+        return {field: SetBy(user, from_micros(at)) for field, user, at in rows}
 
     def _each(self, number: int, subject: str | None, kinds: Sequence[EventKind], *, forward: bool) -> Iterator[Event]:
         values: dict[str, object] = {f"k{index}": kind.value for index, kind in enumerate(kinds)}

@@ -21,8 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.engine import Engine
 
 from pxed.site.model import Computer, Evidence, IdentifierList, Known, Plan, PxeRecord
+from pxed.site.sql.advertisements import read_advertisements
 from pxed.site.sql.computers import COMPUTER_NAME
-from pxed.site.sql.deployment import read_advertisements, read_boot_images, read_sequences
+from pxed.site.sql.deployment import read_boot_images, read_sequences
 from pxed.site.sql.identify import both_orders
 from pxed.site.sql.link import Link, Row, Statement
 from pxed.site.sql.lists import read_lists

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.engine import Engine
 
+from pxed.site.sql.advertisements import Advertisements
 from pxed.site.sql.computers import Computers
 from pxed.site.sql.deployment import Deployment
 from pxed.site.sql.history import History
@@ -17,7 +18,7 @@ from pxed.site.sql.overview import Overviews
 from pxed.site.sql.records import Records
 
 
-class SqlTx(Computers, Lists, Deployment, Records, History, Overviews):
+class SqlTx(Computers, Lists, Deployment, Advertisements, Records, History, Overviews):
     """`pxed.site.store.Tx` on a link whose transaction (or savepoint) is open."""
 
 
