@@ -57,7 +57,7 @@ def _absolute(path: Path) -> Path:
 
 def _collection_or_ignore(text: str) -> str:
     if not text.strip():
-        raise ValueError("must be 'ignore', 'approval' or the name of a collection")
+        raise ValueError("must be 'ignore' or the name of a collection")
     return text
 
 
@@ -165,11 +165,7 @@ class Responder(Section):
     delay_seconds: Annotated[float, _between(0, 60)] = 0.0
     """wait this long before an answer on port 67, so that another PXE server may come first; default 0"""
     unknown_computers: Annotated[str, Check(_collection_or_ignore)] = "ignore"
-    """"ignore", "approval", or the name of the collection as whose members they are served"""
-    approval_minutes: Annotated[float, _between(1, 10080)] = 60.0
-    """how long an unknown computer waits for approval before it goes on to its next boot device; default 60"""
-    site_name: str = ""
-    """what a waiting computer says where it is; empty: the name of this host"""
+    """"ignore", or the name of the collection as whose members they are served"""
     nothing_to_do: Literal["abort", "silent"] = "abort"
     """a known computer without a task: told to go on to its disk, or not answered"""
     consume: Literal["offered", "booting", "succeeded"] = "booting"
@@ -227,6 +223,30 @@ class Https(Section):
     """TCP; 0: not at all"""
 
 
+PLAIN_HTTP = "passwords may be read on the network"
+"""what an operator has to write to have passwords sent over plain HTTP"""
+
+
+def _plain_http(text: str) -> str:
+    if text not in {"", PLAIN_HTTP}:
+        raise ValueError(f"is either empty or, word for word, {PLAIN_HTTP!r}")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordConfig(Section):
+    """`[password]`: how passwords are asked for at the boot loader."""
+
+    attempts: Annotated[int, _between(1, 1000)] = 5
+    """wrong ones of one computer until it is locked"""
+    interface_attempts: Annotated[int, _between(1, 100_000)] = 50
+    """wrong ones on one interface until it is locked"""
+    lock_minutes: Annotated[int, _between(1, 10_080)] = 15
+    """how long a lock lasts, and a wrong one is remembered"""
+    plain_http: Annotated[str, Check(_plain_http)] = ""
+    """"passwords may be read on the network" lets boot loaders without HTTPS send them; otherwise they are refused"""
+
+
 @dataclass(frozen=True, slots=True)
 class Database(Section):
     """`[database]`: where the site is kept."""
@@ -279,6 +299,7 @@ class Config(Section):
         default_factory=lambda: dict(DEFAULT_LOADERS)
     )
     """`[loaders]`: boot loader files by kind of firmware, the best first; the first that exists is used"""
+    password: PasswordConfig = field(default_factory=PasswordConfig)
     tokens: Tokens = field(default_factory=Tokens)
     history: History = field(default_factory=History)
     log: Log = field(default_factory=Log)

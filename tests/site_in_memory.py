@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
 from pxed.site.database import open_database
-from pxed.site.model import Evidence, Plan, PxeRecord
+from pxed.site.model import Evidence, PasswordScope, Plan, PxeRecord
 from pxed.site.sql import Link, SqlReader, SqlTx
 from pxed.site.store import Client
 
@@ -49,6 +49,9 @@ class MemorySite(SqlTx):
 
     def record(self, record_id: int) -> PxeRecord | None:
         return super().record(record_id)
+
+    def password_hashes(self, scope: PasswordScope, scope_id: int) -> dict[str, str]:
+        return self._reader().password_hashes(scope, scope_id)
 
     def name_of(self, subject: str) -> str:
         return self._reader().name_of(subject)

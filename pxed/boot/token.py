@@ -2,9 +2,10 @@
 
 A token is the packed fields below and the first 16 bytes of their HMAC-SHA256 under the service point's key, as
 URL-safe base64 without padding. It says nothing secret; it cannot be made or changed without the key, and any process
-that has the key can check it without a database. Two kinds exist, and one is never taken for the other:
+that has the key can check it without a database. Three kinds exist, and one is never taken for the other:
 
 * a `Ticket` holds the facts of one packet, so that a boot script is decided from what the firmware itself said;
+* a `Pass` says that somebody knew the password: one try of one advertisement may be started with it, once;
 * a `Grant` holds what a verdict granted: one try of one advertisement, the files of one boot image variant.
 """
 
@@ -24,7 +25,7 @@ from pxed.site.model import Cpu
 KEY_BYTES = 32
 _SEAL_BYTES = 16
 _CPUS = tuple(Cpu)
-_Sealed = TypeVar("_Sealed", "Grant", "Ticket")
+_Sealed = TypeVar("_Sealed", "Grant", "Pass", "Ticket")
 
 
 class TokenError(Exception):
@@ -62,6 +63,34 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Pass:
+    """Somebody at this computer knew the password. It is used up when its try leaves the state `offered`: in the same
+    transaction that claims the try, so that there is no second use, whatever fails."""
+
+    mac: bytes
+    """6 bytes, of the ticket that goes with it"""
+    record_id: int
+    """the PXE record, which is one computer and one advertisement; 32 bits"""
+    try_number: int
+    """16 bits"""
+    expires: int
+    """Unix time in seconds; 32 bits"""
+
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("!c6sIHI")
+    TAG: ClassVar[bytes] = b"p"
+
+    def pack(self) -> bytes:
+        """The fields as they are sealed."""
+        return self.LAYOUT.pack(self.TAG, self.mac, self.record_id, self.try_number, self.expires)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Pass:
+        """The reverse of `pack`; struct.error if it is none."""
+        _, mac, record_id, try_number, expires = cls.LAYOUT.unpack(data)
+        return cls(mac, record_id, try_number, expires)
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
     """Who asked for a boot script, as its DHCP packet said."""
 
@@ -93,8 +122,8 @@ class Ticket:
         return cls(mac, uuid.UUID(bytes=guid) if has_guid else None, architecture, https, expires)
 
 
-def seal(content: Grant | Ticket, key: bytes) -> str:
-    """`content` as a URL component (43 characters for a Grant, 63 for a Ticket), valid under `key`."""
+def seal(content: Grant | Pass | Ticket, key: bytes) -> str:
+    """`content` as a URL component (43 characters for a Grant, 44 for a Pass, 63 for a Ticket), valid under `key`."""
     data = content.pack()
     return base64.urlsafe_b64encode(data + _mac(data, key)).rstrip(b"=").decode("ascii")
 
@@ -105,6 +134,14 @@ def unseal_grant(text: str, key: bytes, now: float) -> Grant:
     if now > grant.expires:
         raise TokenError("the token has expired")
     return grant
+
+
+def unseal_pass(text: str, key: bytes, now: float) -> Pass:
+    """The pass in `text`; TokenError if it is not one of ours or `now` (Unix seconds) is past its end."""
+    found = _unseal(Pass, text, key)
+    if now > found.expires:
+        raise TokenError("the password was given too long ago")
+    return found
 
 
 def unseal_ticket(text: str, key: bytes, now: float) -> Ticket:

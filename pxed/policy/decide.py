@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pxed.config import Config
 from pxed.policy.facts import Client, Facts
 from pxed.policy.identify import Identity, Standing, identify
+from pxed.policy.password import lock_of
 from pxed.policy.record import is_anothers, is_spent, is_under_way
-from pxed.policy.verdict import Abort, Boot, Choice, Finding, Ignore, Verdict, Wait
+from pxed.policy.verdict import Abort, Boot, Choice, Finding, Ignore, Verdict
 from pxed.policy.words import Words, phrase
 from pxed.site.model import Advertisement, Evidence, Kind, Plan, RecordState
 
@@ -31,6 +32,16 @@ class Names(tuple[Choice, ...]):
     def __str__(self) -> str:
         """The names of their advertisements."""
         return ", ".join(repr(choice.advertisement.name) for choice in self) or "none"
+
+
+class Locked(tuple[Choice, ...]):
+    """Choices that need a password, as they stand in a sentence."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """The names of their advertisements, each with whose password it is."""
+        return ", ".join(f"{choice.advertisement.name!r} ({choice.lock})" for choice in self) or "none"
 
 
 class PassedOver(tuple[tuple[Advertisement, Words], ...]):
@@ -134,17 +145,12 @@ def identity(case: Case) -> Words | Verdict:
 
 
 def unknown_support(case: Case) -> Words | Verdict:
-    """6. Unknown computers are served only if a collection is set for them, or once somebody approves of them."""
-    who = case.known_identity
-    if who.standing is not Standing.UNKNOWN:
+    """6. Unknown computers are served only if a collection is set for them."""
+    if case.known_identity.standing is not Standing.UNKNOWN:
         return "not needed"
     setting = case.config.responder.unknown_computers
     if setting == "ignore":
         return _ignore(case, unknown_support, 'unknown computers are ignored: responder.unknown_computers = "ignore"')
-    if setting == "approval":
-        if who.doubt:
-            return _ignore(case, unknown_support, f"cannot be approved of: {who.doubt}")
-        return Wait(_trail(case, unknown_support, 'waits for approval: responder.unknown_computers = "approval"'), who)
     collection_id = case.plan.collection_ids.get(setting)
     if collection_id is None:
         return _ignore(case, unknown_support, f"responder.unknown_computers names collection {setting!r}: none such")
@@ -210,6 +216,16 @@ def guard(case: Case) -> Words | Verdict:
     return "not needed" if case.due is None else "nothing holds it back"
 
 
+def password(case: Case) -> Words | Verdict:
+    """10. Which of them need a password: found here, asked for by the boot script."""
+    if not case.plan.passwords:
+        return "no passwords are set"
+    case.candidates = tuple([_locked(choice, case.plan) for choice in case.candidates])
+    if case.due is not None:
+        case.due = _locked(case.due, case.plan)
+    return phrase("a password is needed for: {}", Locked(choice for choice in case.candidates if choice.lock))
+
+
 def mandatory(case: Case) -> Words | Verdict:
     """11. What is due and not held back boots without a question."""
     if case.due is None:
@@ -245,6 +261,7 @@ RULES: tuple[Rule, ...] = (
     due,
     another_point,
     guard,
+    password,
     mandatory,
     optional,
     nothing,
@@ -265,6 +282,11 @@ def _trail(case: Case, rule: Rule, text: Words) -> tuple[Finding, ...]:
 
 def _ignore(case: Case, rule: Rule, text: Words, retry_after: float | None = None) -> Ignore:
     return Ignore(_trail(case, rule, text), case.identity, retry_after)
+
+
+def _locked(choice: Choice, plan: Plan) -> Choice:
+    lock = lock_of(choice.advertisement, plan)
+    return choice if lock is None else replace(choice, lock=lock)
 
 
 def _newest_first(advertisement: Advertisement) -> tuple[float, int]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pxed.policy.identify import Identity
 from pxed.policy.words import Words
-from pxed.site.model import Advertisement, ImageVariant
+from pxed.site.model import Advertisement, ImageVariant, PasswordScope
 
 
 class Finding(NamedTuple):
@@ -25,12 +25,29 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Lock:
+    """What has to be opened with a password."""
+
+    scope: PasswordScope
+    scope_id: int
+    people: tuple[str, ...]
+    """whose passwords open it; the empty name is that of the one that people share"""
+
+    def __str__(self) -> str:
+        """As it stands in a sentence."""
+        people = ", ".join(person or "whoever knows the shared one" for person in self.people)
+        return f"that of the {self.scope}, for {people}"
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """An advertisement that the computer gets, with what it boots for it."""
 
     advertisement: Advertisement
     image_id: int
     variant: ImageVariant
+    lock: Lock | None = None
+    """the password that somebody has to know first; None if none is needed"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +80,6 @@ class Ignore(Verdict):
 @dataclass(frozen=True, slots=True)
 class Abort(Verdict):
     """Known, and nothing to do: go on to the next boot device."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait(Verdict):
-    """Unknown: wait at the boot loader until somebody approves of it."""
 
 
 @dataclass(frozen=True, slots=True)

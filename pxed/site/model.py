@@ -224,6 +224,28 @@ class PxeRecord:
     """name of the service point that gave the latest try"""
 
 
+class PasswordScope(StrEnum):
+    """What a password guards; the more exact one wins."""
+
+    SITE = "site"
+    """everything; its id is 0"""
+    COLLECTION = "collection"
+    ADVERTISEMENT = "advertisement"
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """That there is a password, and for what; never the password, nor anything made from it."""
+
+    scope: PasswordScope
+    scope_id: int
+    """the id of the collection or advertisement, 0 for the site"""
+    person: str
+    """the user name that goes with it; empty for a password that people share"""
+    changed_by: str
+    changed_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A computer with what the decision needs of it."""
@@ -307,6 +329,8 @@ class Plan:
     """by name"""
     collection_ids: dict[str, int] = field(default_factory=dict)
     """by name"""
+    passwords: dict[tuple[PasswordScope, int], tuple[str, ...]] = field(default_factory=dict)
+    """who has one, by scope and its id; the empty name is that of a password that people share"""
     ignored: Identifiers = Identifiers()
     shared: Identifiers = Identifiers()
 
@@ -334,10 +358,6 @@ class Sighting:
     first_seen: datetime
     last_seen: datetime
     count: int
-    id: int = 0
-    """what a waiting computer tells its user, and `pxed computer approve` takes; 0 before it is kept"""
-    waiting_since: datetime | None = None
-    """when it began to wait for approval; None if it does not wait now"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from pxed.errors import StoreError
-from pxed.site.model import Evidence, Plan, PxeRecord
+from pxed.site.model import Evidence, PasswordScope, Plan, PxeRecord
 from pxed.site.store import Client, Reader
 
 T = TypeVar("T")
@@ -57,6 +57,10 @@ class ReopeningReader:
     def record(self, record_id: int) -> PxeRecord | None:
         """As Reader has it."""
         return self._ask(lambda reader: reader.record(record_id))
+
+    def password_hashes(self, scope: PasswordScope, scope_id: int) -> dict[str, str]:
+        """As Reader has it."""
+        return self._ask(lambda reader: reader.password_hashes(scope, scope_id))
 
     def name_of(self, subject: str) -> str:
         """As Reader has it."""

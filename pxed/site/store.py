@@ -29,6 +29,8 @@ from pxed.site.model import (
     ImageVariant,
     ListedIdentifier,
     Overview,
+    Password,
+    PasswordScope,
     Plan,
     PxeRecord,
     SetBy,
@@ -61,6 +63,10 @@ class Reader(Protocol):
 
     def record(self, record_id: int) -> PxeRecord | None:
         """One PXE record by its id; None if it was cleared."""
+        ...
+
+    def password_hashes(self, scope: PasswordScope, scope_id: int) -> dict[str, str]:
+        """The hashes of the passwords that guard something, by person; empty if there are none."""
         ...
 
     def name_of(self, subject: str) -> str:
@@ -208,6 +214,23 @@ class Tx(Protocol):
         """All, newest first."""
         ...
 
+    # passwords
+    def put_password(self, scope: PasswordScope, scope_id: int, person: str, hashed: str) -> bool:
+        """Sets or replaces one, of which only the hash is told; True if there was one. UsageError: no user name."""
+        ...
+
+    def remove_password(self, scope: PasswordScope, scope_id: int, person: str) -> None:
+        """NotFound."""
+        ...
+
+    def refresh_password(self, scope: PasswordScope, scope_id: int, person: str, before: str, after: str) -> None:
+        """Another hash of the same password, unless it was changed meanwhile. No edit."""
+        ...
+
+    def passwords(self) -> Sequence[Password]:
+        """All, without their hashes."""
+        ...
+
     # records, sightings, events
     def records(self, subject: str) -> Sequence[PxeRecord]:
         """Those of one subject, latest first."""
@@ -236,23 +259,8 @@ class Tx(Protocol):
         """Adds a sighting or counts it up, unless its MAC address is known by now; bounded, the oldest go."""
         ...
 
-    def waits(self, sighting: Sighting, *, begins: bool) -> Sighting | None:
-        """Notes that it waits for approval, since when it began to or, if it `begins` now, since `last_seen`.
-
-        Returns the sighting as it is kept; None if its MAC address is known by now.
-        """
-        ...
-
-    def end_wait(self, sighting_id: int) -> None:
-        """Notes that it waits no longer."""
-        ...
-
-    def find_sighting(self, key: str) -> Sighting | None:
-        """By id, or by MAC address in any notation."""
-        ...
-
     def sightings(self) -> Sequence[Sighting]:
-        """All, last seen first. One that waits asks again and again; who has stopped doing so waits no longer."""
+        """All, last seen first."""
         ...
 
     def add_event(self, at: datetime, kind: EventKind, subject: str, text: str) -> None:

@@ -19,6 +19,7 @@ def test_a_mandatory_advertisement_with_its_trail(site: Pxed) -> None:
         "due",
         "another-point",
         "guard",
+        "password",
         "mandatory",
         "verdict",
     ]

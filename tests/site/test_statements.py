@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.engine import make_url
 
-from pxed.site.sql import advertisements, computers, deployment, edits, history, identify, reader, records
+from pxed.site.sql import advertisements, computers, deployment, edits, history, identify, passwords, reader, records
 from pxed.site.sql.link import Statement
 
-MODULES = (advertisements, computers, deployment, edits, history, identify, reader, records)
+MODULES = (advertisements, computers, deployment, edits, history, identify, passwords, reader, records)
 STATEMENTS = {
     f"{module.__name__}.{name}": value
     for module in MODULES

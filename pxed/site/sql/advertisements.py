@@ -13,11 +13,12 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from pxed.errors import NotFound, UsageError
 from pxed.site.assignments import AS_SOON_AS_POSSIBLE, canonical
 from pxed.site.draft import Draft
-from pxed.site.model import Advertisement, Kind, Rerun
+from pxed.site.model import Advertisement, Kind, PasswordScope, Rerun
 from pxed.site.names import check_name
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Link, Row, Statement
+from pxed.site.sql.passwords import forget_passwords
 from pxed.site.tables import advertisement, assignment, collection, task_sequence
 
 _ADVERTISEMENTS = (
@@ -179,6 +180,7 @@ class Advertisements(Edits):
 
     def remove_advertisement(self, advertisement_id: int) -> Advertisement:
         found = self._advertisement(advertisement_id)
+        forget_passwords(self._link, PasswordScope.ADVERTISEMENT, advertisement_id)
         self._link.run(_REMOVE_ADVERTISEMENT, key=advertisement_id)
         self._forget_set_by("advertisement", advertisement_id)
         self._edited(f"advertisement {found.name} (id {found.id}) removed")

@@ -11,12 +11,13 @@ from sqlalchemy import BindParameter, bindparam, delete, func, insert, literal_c
 from pxed.errors import NotFound, Refused
 from pxed.site.describe import describe_change, describe_computer
 from pxed.site.identifiers import parse_guid, parse_mac
-from pxed.site.model import Collection, Computer, ListedIdentifier
+from pxed.site.model import Collection, Computer, ListedIdentifier, PasswordScope
 from pxed.site.names import check_identity, check_name
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import CHUNK, COMPUTER_ROWS, both_orders, find, to_computers
 from pxed.site.sql.link import Statement
 from pxed.site.sql.lists import shared_among
+from pxed.site.sql.passwords import forget_passwords
 from pxed.site.tables import advertisement, collection, computer, mac, membership, pxe_record, sighting
 
 _ADD = Statement(insert(computer).returning(computer.c.id), "name", "guid")
@@ -213,6 +214,7 @@ class Computers(Edits):
             raise NotFound(f"there is no collection {name}")
         if using := self._link.rows(_ADVERTISED_TO, key=found.id):
             raise Refused(f"collection {name} is advertised to: {', '.join(row[0] for row in using)}")
+        forget_passwords(self._link, PasswordScope.COLLECTION, found.id)
         self._link.run(_REMOVE_COLLECTION, key=found.id)
         self._edited(f"collection {name} removed")
 

@@ -20,13 +20,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Engine
 
-from pxed.site.model import Computer, Evidence, IdentifierList, Known, Plan, PxeRecord
+from pxed.site.model import Computer, Evidence, IdentifierList, Known, PasswordScope, Plan, PxeRecord
 from pxed.site.sql.advertisements import read_advertisements
 from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.deployment import read_boot_images, read_sequences
 from pxed.site.sql.identify import both_orders
 from pxed.site.sql.link import Link, Row, Statement
 from pxed.site.sql.lists import read_lists
+from pxed.site.sql.passwords import read_hashes, read_people
 from pxed.site.sql.records import RECORD_BY_ID, RECORDS, to_record
 from pxed.site.store import Client
 from pxed.site.tables import collection, computer, membership, pxe_record, site
@@ -145,6 +146,10 @@ class SqlReader:
         row = self._link.row(RECORD_BY_ID, key=record_id)
         return to_record(row) if row else None
 
+    def password_hashes(self, scope: PasswordScope, scope_id: int) -> dict[str, str]:
+        """By person."""
+        return read_hashes(self._link, scope, scope_id)
+
     def name_of(self, subject: str) -> str:
         """The computer's name, or `subject` itself if it is no computer's id."""
         row = self._link.row(COMPUTER_NAME, key=int(subject)) if subject.isdecimal() else None
@@ -161,6 +166,7 @@ def _read_plan(link: Link, change: int) -> Plan:
         collection_ids=dict(link.rows(_COLLECTION_IDS)),
         ignored=lists[IdentifierList.IGNORED],
         shared=lists[IdentifierList.SHARED],
+        passwords=read_people(link),
     )
 
 

@@ -15,10 +15,11 @@ from pxed.site.sql.history import History
 from pxed.site.sql.link import Link
 from pxed.site.sql.lists import Lists
 from pxed.site.sql.overview import Overviews
+from pxed.site.sql.passwords import Passwords
 from pxed.site.sql.records import Records
 
 
-class SqlTx(Computers, Lists, Deployment, Advertisements, Records, History, Overviews):
+class SqlTx(Computers, Lists, Deployment, Advertisements, Records, Passwords, History, Overviews):
     """`pxed.site.store.Tx` on a link whose transaction (or savepoint) is open."""
 
 

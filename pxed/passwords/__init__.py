@@ -1,0 +1,1 @@
+"""Passwords that people type at a boot loader: how they are kept, and how they are checked."""
