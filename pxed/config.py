@@ -57,7 +57,7 @@ def _absolute(path: Path) -> Path:
 
 def _collection_or_ignore(text: str) -> str:
     if not text.strip():
-        raise ValueError("must be 'ignore' or the name of a collection")
+        raise ValueError("must be 'ignore', 'approval' or the name of a collection")
     return text
 
 
@@ -165,7 +165,11 @@ class Responder(Section):
     delay_seconds: Annotated[float, _between(0, 60)] = 0.0
     """wait this long before an answer on port 67, so that another PXE server may come first; default 0"""
     unknown_computers: Annotated[str, Check(_collection_or_ignore)] = "ignore"
-    """"ignore", or the name of the collection as whose members they are served"""
+    """"ignore", "approval", or the name of the collection as whose members they are served"""
+    approval_minutes: Annotated[float, _between(1, 10080)] = 60.0
+    """how long an unknown computer waits for approval before it goes on to its next boot device; default 60"""
+    site_name: str = ""
+    """what a waiting computer says where it is; empty: the name of this host"""
     nothing_to_do: Literal["abort", "silent"] = "abort"
     """a known computer without a task: told to go on to its disk, or not answered"""
     consume: Literal["offered", "booting", "succeeded"] = "booting"

@@ -53,6 +53,14 @@ class Records:
         """An unknown computer was seen."""
         self._writer.submit_droppable(lambda tx: tx.saw(sighting))
 
+    async def waits(self, sighting: Sighting, *, begins: bool) -> Sighting | None:
+        """An unknown computer waits for approval, durable; as in `Tx.waits`. StoreError if it cannot be written."""
+        return await asyncio.wrap_future(self._writer.submit(lambda tx: tx.waits(sighting, begins=begins)))
+
+    def ends_waiting(self, sighting_id: int) -> None:
+        """It does not wait any longer."""
+        self._writer.submit_droppable(lambda tx: tx.end_wait(sighting_id))
+
     def note_verdict(self, subject: str, text: str, now: datetime) -> None:
         """A line of history."""
         self._writer.submit_droppable(Line(now, EventKind.VERDICT, subject, text))

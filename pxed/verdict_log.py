@@ -7,7 +7,7 @@ from collections import OrderedDict
 from datetime import datetime, timedelta
 
 from pxed.policy.facts import Facts
-from pxed.policy.verdict import Abort, Boot, Verdict
+from pxed.policy.verdict import Abort, Boot, Verdict, Wait
 from pxed.records import Records
 from pxed.site.model import Computer, Evidence
 
@@ -102,6 +102,8 @@ def outcome_of(verdict: Verdict) -> str:
             return "boot"
         case Boot():
             return "boot on F12"
+        case Wait():
+            return "waits for approval"
         case Abort():
             return "local boot"
         case _:

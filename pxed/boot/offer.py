@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pxed.errors import WireError
 from pxed.policy.facts import Client, Facts
-from pxed.policy.verdict import Abort, Boot, Ignore, Verdict
+from pxed.policy.verdict import Abort, Boot, Ignore, Verdict, Wait
 from pxed.wire.architecture import Architecture, Firmware
 from pxed.wire.dhcp import BOOTREPLY, BROADCAST_FLAG, MessageType, Option, Packet
 from pxed.wire.ipxe import Settings
@@ -89,7 +89,7 @@ SHAPES: tuple[Shape, ...] = (
         "ipxe-script",
         frozenset({Client.IPXE}),
         _ANY_FIRMWARE,
-        (Boot, Abort),
+        (Boot, Wait, Abort),
         BootFile.SCRIPT,
         None,
         Settings(priority=1),
@@ -100,7 +100,7 @@ SHAPES: tuple[Shape, ...] = (
         "http-loader",
         frozenset({Client.HTTP}),
         _ANY_FIRMWARE,
-        (Boot, Abort),
+        (Boot, Wait, Abort),
         BootFile.LOADER_URL,
         None,
         None,
@@ -126,7 +126,7 @@ SHAPES: tuple[Shape, ...] = (
         "boot-from-offer",
         _ALL_PXE,
         frozenset({Firmware.BIOS}),
-        (Boot,),
+        (Boot, Wait),
         BootFile.LOADER,
         VendorOptions(control=DiscoveryControl.BOOT_FILE).encode(),
         None,
@@ -136,7 +136,7 @@ SHAPES: tuple[Shape, ...] = (
         "boot-server",
         _ALL_PXE,
         _ANY_FIRMWARE,
-        (Boot,),
+        (Boot, Wait),
         BootFile.LOADER,
         None,
         None,

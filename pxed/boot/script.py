@@ -20,6 +20,11 @@ from pxed.site.model import ImageVariant
 F12 = "0x197e"
 """iPXE's key code of F12, ESC [24~ (include/ipxe/keys.h; builds after v1.21.1 map it to their wider codes)."""
 
+ASK_AGAIN_SECONDS = 5.0
+"""A waiting computer asks so often; an approval takes effect within that time."""
+_ASK_TRIES = 12
+"""times that it asks a service point which does not answer: a minute and more, enough for a restart"""
+
 _OWN_WORDS = {"||": "|", "&&": "&", ";": ","}
 _SHOWN_BYTES = 120
 
@@ -39,6 +44,23 @@ class Loading:
     """URL of the files, without a slash at its end: http://192.0.2.1:8067/b/<token>"""
     parameters: tuple[str, ...]
     """kernel parameters besides those of the boot image"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What an unknown computer shows while it waits for approval."""
+
+    site: str
+    """where it is, for people"""
+    number: int
+    """what `pxed computer approve` takes"""
+    mac: str
+    guid: str
+    """"none" if it has none"""
+    minutes: int
+    """how long it will go on waiting"""
+    url: str
+    """where it asks again"""
 
 
 def render_prompt(verdict: Boot, computer: str, urls: tuple[str, ...], prompt_seconds: float) -> str:
@@ -62,6 +84,16 @@ def render_boot(loading: Loading, computer: str) -> str:
         base_url=loading.base_url,
         parameters=" ".join(loading.parameters),
     )
+
+
+def render_wait(wait: Waiting) -> str:
+    """Says that the computer waits for approval, and asks again after a while; any key ends it.
+
+    The script is replaced by the next one (`chain --replace`: iPXE frees the old image before it runs the new,
+    image_exec in core/image.c), so nothing grows however long it takes. A service point that does not answer is asked
+    some times more.
+    """
+    return _template("wait").render(wait=wait, milliseconds=round(ASK_AGAIN_SECONDS * 1000), tries=_ASK_TRIES)
 
 
 def render_exit(reason: str) -> str:
@@ -128,6 +160,22 @@ item local Start from the local disk
 choose target || goto local
 iseq ${target} local && goto local || chain --replace ${target} || goto local
 {% endif -%}
+:local
+echo pxed: on to the next boot device
+exit 1
+""",
+    "wait": """\
+#!ipxe
+echo
+echo pxed: this computer is not known at {{ wait.site | shown }} and waits for approval
+echo pxed: its MAC address is {{ wait.mac | shown }}, its GUID {{ wait.guid | shown }}
+echo pxed: tell the administrator its ID: {{ wait.number }}
+{% for _ in range(tries) -%}
+prompt --timeout {{ milliseconds }} pxed: goes on when approved, {{ wait.minutes }} min left, any key: on to the next \
+boot device && goto local ||
+chain --replace {{ wait.url | exact }} ||
+{% endfor -%}
+echo pxed: the service point does not answer any more
 :local
 echo pxed: on to the next boot device
 exit 1

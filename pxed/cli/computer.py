@@ -11,6 +11,7 @@ from uuid import UUID
 
 import click
 
+from pxed.cli.approval import approve, reject
 from pxed.cli.lazy import VerbGroup
 from pxed.cli.names import GuidType, MacType, find_collection, find_computer
 from pxed.cli.output import Row, print_fields, print_rows, say
@@ -26,7 +27,7 @@ _COLUMNS = {"name": "Name", "macs": "MAC addresses", "guid": "GUID"}
 
 @click.group(cls=VerbGroup)
 def command() -> None:
-    """Add, import, list, show and remove computers.
+    """Add, import, approve, list, show and remove computers.
 
     \b
     Example:
@@ -170,3 +171,7 @@ def remove(session: Session, computers: tuple[str, ...]) -> None:
         for computer in found:
             tx.remove_computer(computer.id)
     session.report([computer.name for computer in found], *(f"computer {each.name} is removed" for each in found))
+
+
+command.add_command(approve)
+command.add_command(reject)

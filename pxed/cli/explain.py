@@ -88,7 +88,7 @@ def _identifiers(session: Session, key: str) -> tuple[str, uuid.UUID | None]:
 
 
 def _in_words(verdict: Verdict) -> str:
-    from pxed.policy.verdict import Abort, Boot
+    from pxed.policy.verdict import Abort, Boot, Wait
 
     match verdict:
         case Boot(mandatory=True, choices=(choice, *_)):
@@ -97,6 +97,8 @@ def _in_words(verdict: Verdict) -> str:
         case Boot(choices=choices):
             names = ", ".join(repr(choice.advertisement.name) for choice in choices)
             return f"asks for F12, then boots {names}"
+        case Wait():
+            return "waits at its boot loader until `pxed computer approve`"
         case Abort():
             return "goes on to its next boot device at once"
         case _:

@@ -101,7 +101,7 @@ def _key(config: Config) -> Iterator[Finding]:
 
 def _unknown_computers(config: Config, collections: set[str]) -> Iterator[Finding]:
     name = config.responder.unknown_computers
-    if name != "ignore" and name not in collections:
+    if name not in {"ignore", "approval"} and name not in collections:
         text = f"there is no collection {name}, so unknown computers are ignored; pxed collection add would make it"
         yield Finding("fault", "responder.unknown_computers", text)
 

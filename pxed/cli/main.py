@@ -24,7 +24,7 @@ VERBS = (
     LazyVerb("config", "pxed.cli.config:command", "Show the settings in effect."),
     LazyVerb("status", "pxed.cli.status:command", "Show what the running service does."),
     LazyVerb("cert", "pxed.cli.cert:command", "Make, import, show and renew the certificate."),
-    LazyVerb("computer", "pxed.cli.computer:command", "Add, import, list, show and remove computers."),
+    LazyVerb("computer", "pxed.cli.computer:command", "Add, import, approve, list, show and remove computers."),
     LazyVerb("collection", "pxed.cli.collection:command", "Put computers into named sets."),
     LazyVerb("bootimage", "pxed.cli.bootimage:command", "Build, add, list, show, verify and remove boot images."),
     LazyVerb("sequence", "pxed.cli.sequence:command", "Add, list, show and remove task sequences."),

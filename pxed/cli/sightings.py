@@ -11,6 +11,7 @@ from pxed.cli.session import Session
 from pxed.wire.architecture import architecture
 
 _COLUMNS = {
+    "id": "ID",
     "mac": "MAC address",
     "guid": "GUID",
     "architecture_name": "Architecture",
@@ -19,6 +20,7 @@ _COLUMNS = {
     "first_seen": "First seen",
     "last_seen": "Last seen",
     "count": "Times",
+    "waiting_since": "Waiting since",
 }
 
 
@@ -26,6 +28,8 @@ _COLUMNS = {
 @click.pass_obj
 def command(session: Session) -> None:
     """List computers that tried to boot from the network and are not known, the last seen first.
+
+    One that waits for approval is let in by `pxed computer approve`, and sent away by `pxed computer reject`.
 
     \b
     Example:

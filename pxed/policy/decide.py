@@ -16,7 +16,7 @@ from pxed.policy.facts import Client, Facts
 from pxed.policy.identify import Identity, Standing, identify
 from pxed.policy.password import lock_of
 from pxed.policy.record import is_anothers, is_spent, is_under_way
-from pxed.policy.verdict import Abort, Boot, Choice, Finding, Ignore, Verdict
+from pxed.policy.verdict import Abort, Boot, Choice, Finding, Ignore, Verdict, Wait
 from pxed.policy.words import Words, phrase
 from pxed.site.model import Advertisement, Evidence, Kind, Plan, RecordState
 
@@ -145,12 +145,17 @@ def identity(case: Case) -> Words | Verdict:
 
 
 def unknown_support(case: Case) -> Words | Verdict:
-    """6. Unknown computers are served only if a collection is set for them."""
-    if case.known_identity.standing is not Standing.UNKNOWN:
+    """6. Unknown computers are served only if a collection is set for them, or once somebody approves of them."""
+    who = case.known_identity
+    if who.standing is not Standing.UNKNOWN:
         return "not needed"
     setting = case.config.responder.unknown_computers
     if setting == "ignore":
         return _ignore(case, unknown_support, 'unknown computers are ignored: responder.unknown_computers = "ignore"')
+    if setting == "approval":
+        if who.doubt:
+            return _ignore(case, unknown_support, f"cannot be approved of: {who.doubt}")
+        return Wait(_trail(case, unknown_support, 'waits for approval: responder.unknown_computers = "approval"'), who)
     collection_id = case.plan.collection_ids.get(setting)
     if collection_id is None:
         return _ignore(case, unknown_support, f"responder.unknown_computers names collection {setting!r}: none such")

@@ -83,6 +83,11 @@ class Abort(Verdict):
 
 
 @dataclass(frozen=True, slots=True)
+class Wait(Verdict):
+    """Unknown: wait at the boot loader until somebody approves of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Boot(Verdict):
     """Boot one of `choices`: without a question if `mandatory` (then there is one), else if a person presses F12."""
 

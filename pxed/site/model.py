@@ -358,6 +358,10 @@ class Sighting:
     first_seen: datetime
     last_seen: datetime
     count: int
+    id: int = 0
+    """what a waiting computer tells its user, and `pxed computer approve` takes; 0 before it is kept"""
+    waiting_since: datetime | None = None
+    """when it began to wait for approval; None if it does not wait now"""
 
 
 @dataclass(frozen=True, slots=True)

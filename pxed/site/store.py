@@ -259,8 +259,23 @@ class Tx(Protocol):
         """Adds a sighting or counts it up, unless its MAC address is known by now; bounded, the oldest go."""
         ...
 
+    def waits(self, sighting: Sighting, *, begins: bool) -> Sighting | None:
+        """Notes that it waits for approval, since when it began to or, if it `begins` now, since `last_seen`.
+
+        Returns the sighting as it is kept; None if its MAC address is known by now.
+        """
+        ...
+
+    def end_wait(self, sighting_id: int) -> None:
+        """Notes that it waits no longer."""
+        ...
+
+    def find_sighting(self, key: str) -> Sighting | None:
+        """By id, or by MAC address in any notation."""
+        ...
+
     def sightings(self) -> Sequence[Sighting]:
-        """All, last seen first."""
+        """All, last seen first. One that waits asks again and again; who has stopped doing so waits no longer."""
         ...
 
     def add_event(self, at: datetime, kind: EventKind, subject: str, text: str) -> None:

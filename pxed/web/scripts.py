@@ -1,6 +1,7 @@
 """Boot scripts over HTTP: a fresh verdict for every request, and a durable claim before a grant leaves.
 
 /boot/<ticket>/boot.ipxe      what this computer shall do now
+/boot/<ticket>/waiting.ipxe   the same, asked by one that waits for approval
 /boot/<ticket>/<id>.ipxe      a person chose advertisement <id> after F12
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -17,10 +19,11 @@ from pxed.boot.token import Grant, Ticket, TokenError, seal, unseal_ticket
 from pxed.config import Config
 from pxed.errors import Refused, StoreError
 from pxed.policy.facts import Client, Facts, Stage
-from pxed.policy.verdict import Boot, Choice, Verdict
+from pxed.policy.verdict import Boot, Choice, Verdict, Wait
 from pxed.records import Records
 from pxed.site.identifiers import format_mac
 from pxed.verdicts import Verdicts
+from pxed.web.approval import sighting_of, waiting_script
 from pxed.web.request import Origin, origin_of
 from pxed.wire.architecture import architecture
 
@@ -39,12 +42,15 @@ class Scripts:
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Takes its place in an application."""
-        router.add_get("/boot/{ticket}/boot.ipxe", self._boot)
+        router.add_get("/boot/{ticket}/{name:boot|waiting}.ipxe", self._boot)
         router.add_get(r"/boot/{ticket}/{advertisement:\d{1,9}}.ipxe", self._chosen)
 
     async def _boot(self, request: web.Request) -> web.Response:
         origin, ticket = origin_of(request), self._ticket(request)
-        verdict = self.verdicts.decide(_facts(ticket, origin))
+        facts = _facts(ticket, origin)
+        verdict = self.verdicts.decide(facts)
+        if isinstance(verdict, Wait):
+            return await self._wait(request, origin, ticket, facts)
         if not isinstance(verdict, Boot):
             return _script(script.render_exit(verdict.reason))
         if verdict.mandatory:
@@ -52,6 +58,14 @@ class Scripts:
         base = f"{origin.base_url}/boot/{request.match_info['ticket']}"
         urls = tuple(f"{base}/{choice.advertisement.id}.ipxe" for choice in verdict.choices)
         return _script(script.render_prompt(verdict, _name(verdict), urls, self.config.responder.prompt_seconds))
+
+    async def _wait(self, request: web.Request, origin: Origin, ticket: Ticket, facts: Facts) -> web.Response:
+        seen = sighting_of(facts, datetime.fromtimestamp(self.unix_time(), UTC))
+        begins = request.match_info["name"] == "boot"
+        text = await waiting_script(self.records, self.config, self.key, seen, ticket, origin, begins=begins)
+        if text is None:
+            raise web.HTTPFound(request.path)  # known by now: decided again
+        return _script(text)
 
     async def _chosen(self, request: web.Request) -> web.Response:
         origin, ticket = origin_of(request), self._ticket(request)

@@ -6,7 +6,7 @@ import pytest
 
 from pxed.boot.offer import SHAPES, Terms, loader_key, needs_loader, reply, shape_for
 from pxed.policy.facts import Client, Facts, Stage
-from pxed.policy.verdict import Abort, Boot, Finding, Ignore, Verdict
+from pxed.policy.verdict import Abort, Boot, Finding, Ignore, Verdict, Wait
 from pxed.wire.architecture import ARCHITECTURES, architecture
 from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
 from pxed.wire.pxe import DiscoveryControl, VendorOptions
@@ -189,6 +189,13 @@ def test_shapes_have_distinct_names() -> None:
 
 
 FINGERPRINT = bytes(range(32))
+
+
+@pytest.mark.parametrize("client", [Client.PXE, Client.HTTP, Client.IPXE])
+@pytest.mark.parametrize("code", [0, 7])
+def test_one_that_is_to_wait_gets_its_loader_as_one_that_is_to_boot(client: Client, code: int) -> None:
+    facts = Facts("52:54:00:12:34:56", None, architecture(code), client, Stage.FIRMWARE, "eth0")
+    assert shape_for(facts, Wait(TRAIL, None)) is shape_for(facts, BOOT)
 
 
 @pytest.mark.parametrize("code", [0, 7])

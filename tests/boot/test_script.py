@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from pxed.boot.script import (
     Loading,
     ScriptValueError,
+    Waiting,
     exact,
     render_boot,
     render_exit,
     render_prompt,
+    render_wait,
     shown,
 )
 from pxed.policy.verdict import Boot, Choice, Finding
@@ -83,6 +85,18 @@ def test_several_are_a_menu_behind_f12() -> None:
     script = render_prompt(optional("A", "B"), "PC1", ("http://h/1.ipxe", "http://h/2.ipxe"), 10)
     assert "item http://h/1.ipxe A\nitem http://h/2.ipxe B\n" in script
     assert "choose target || goto local" in script
+
+
+def test_one_that_waits_for_approval_explains_itself_and_asks_again() -> None:
+    script = render_wait(Waiting("Büro ${x}", 17, "52:54:00:12:34:56", "none", 30, "http://h/boot/t/waiting.ipxe"))
+    assert "not known at B?ro $ {x} and waits for approval" in script
+    assert "tell the administrator its ID: 17\n" in script
+    commands = commands_of(script)
+    assert [command[:3] for command in commands if command and command[0] == "prompt"] == [
+        ["prompt", "--timeout", "5000"]
+    ] * 12
+    assert commands.count(["chain", "--replace", "http://h/boot/t/waiting.ipxe"]) == 12
+    assert commands[-1] == ["exit", "1"]
 
 
 def test_exit_goes_on_with_an_error_so_that_efi_takes_the_next_entry() -> None:

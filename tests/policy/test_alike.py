@@ -62,7 +62,7 @@ ADVERTISEMENTS = st.lists(
 PLANS = ADVERTISEMENTS.map(lambda advertisements: plan(*advertisements))
 CONFIGS = st.builds(
     configured,
-    unknown_computers=st.sampled_from(["ignore", "lab", "gone"]),
+    unknown_computers=st.sampled_from(["ignore", "approval", "lab", "gone"]),
     nothing_to_do=st.sampled_from(["abort", "silent"]),
     delay_seconds=st.sampled_from([0.0, 2.0]),
 )

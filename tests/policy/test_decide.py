@@ -11,7 +11,7 @@ from pxed.config import Config, Responder, Service
 from pxed.policy.decide import RULES, decide, name_of
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.identify import Standing
-from pxed.policy.verdict import Abort, Boot, Ignore, Verdict
+from pxed.policy.verdict import Abort, Boot, Ignore, Verdict, Wait
 from pxed.site.model import (
     Advertisement,
     BootImage,
@@ -145,6 +145,13 @@ def test_unknown_computers_act_as_members_of_their_collection() -> None:
     assert isinstance(verdict, Boot)
     assert verdict.identity is not None
     assert verdict.identity.subject == MAC
+
+
+def test_an_unknown_computer_may_have_to_wait_for_approval() -> None:
+    verdict = ask(Evidence(None, ()), plan(advertisement(1)), configured(unknown_computers="approval"))
+    assert isinstance(verdict, Wait)
+    assert verdict.rule == "unknown-support"
+    assert isinstance(ask(site=plan(), config=configured(unknown_computers="approval")), Abort)
 
 
 def test_an_unknown_computer_that_was_installed_is_not_installed_again() -> None:

@@ -72,6 +72,13 @@ def test_nothing_mandatory_for_one_that_nobody_can_tell_from_others() -> None:
     assert due == "'ad1' is held back: nothing tells it from others"
 
 
+def test_one_that_nobody_can_tell_from_others_cannot_be_approved_of() -> None:
+    site = with_lists(plan(), shared=list_of(IdentifierList.SHARED, mac=True, guid=True))
+    verdict = ask(Evidence(None, ()), site, configured(unknown_computers="approval"))
+    assert isinstance(verdict, Ignore)
+    assert verdict.reason == "cannot be approved of: nothing tells it from others"
+
+
 def test_behind_a_shared_mac_an_unknown_computer_is_told_by_its_guid() -> None:
     site = with_lists(plan(advertisement(1)), shared=list_of(IdentifierList.SHARED, mac=True))
     config = configured(unknown_computers="lab")

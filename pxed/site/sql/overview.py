@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Integer, ScalarSelect, Table, func, literal_column, select
+from sqlalchemy import ColumnElement, Integer, ScalarSelect, Table, bindparam, func, literal_column, select
 
 from pxed.site.model import Kind, Overview, RecordState
 from pxed.site.sql.edits import Edits
+from pxed.site.sql.instants import to_micros
 from pxed.site.sql.link import Statement
+from pxed.site.sql.records import WAIT_FRESH
 from pxed.site.tables import (
     advertisement,
     boot_image,
@@ -36,7 +38,7 @@ _NUMBERS = Statement(
         _count(task_sequence),
         _count(advertisement),
         _count(sighting),
-        _count(sighting, sighting.c.waiting_since.is_not(None)),
+        _count(sighting, sighting.c.waiting_since.is_not(None), sighting.c.last_seen > bindparam("fresh")),
         _count(conflict, conflict.c.settled_at.is_(None)),
     )
 )
@@ -54,7 +56,7 @@ class Overviews(Edits):
     def overview(self) -> Overview:
         states = {RecordState(state): count for state, count in self._link.rows(_RECORDS)}
         computers, collections, images, sequences, advertisements, sightings, waiting, conflicts = self._link.rows(
-            _NUMBERS
+            _NUMBERS, fresh=to_micros(self._now - WAIT_FRESH)
         )[0]
         return Overview(
             computers,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from pxed.errors import NotFound, Refused
+from pxed.site.identifiers import parse_mac
 from pxed.site.model import PxeRecord, RecordState, Sighting
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import find
@@ -21,6 +23,10 @@ from pxed.site.tables import advertisement, pxe_record, sighting
 SIGHTINGS_KEPT = 10_000
 """Anybody on the segment can make up MAC addresses."""
 _TRIM_EVERY = 100
+WAIT_FRESH = timedelta(minutes=1)
+"""A waiting computer asks every few seconds; who has not for so long was switched off."""
+_LONGEST_ID = 18
+"""digits that fit into 64 bits"""
 
 RECORD_COLUMNS = (
     pxe_record.c.id,
@@ -73,20 +79,24 @@ _CHANGE_RECORD = Statement(
 _REMOVE_RECORD = Statement(delete(pxe_record).where(pxe_record.c.id == bindparam("key")))
 _ADVERTISEMENT = Statement(select(advertisement.c.id).where(advertisement.c.id == bindparam("key")))
 
-_SIGHTINGS = Statement(
-    select(
-        sighting.c.mac,
-        sighting.c.guid,
-        sighting.c.architecture,
-        sighting.c.interface,
-        sighting.c.relay,
-        sighting.c.first_seen,
-        sighting.c.last_seen,
-        sighting.c.count,
-    )
-    .order_by(sighting.c.last_seen.desc(), sighting.c.id.desc())
-    .limit(bindparam("kept"))
+_SIGHTING_ROWS = select(
+    sighting.c.mac,
+    sighting.c.guid,
+    sighting.c.architecture,
+    sighting.c.interface,
+    sighting.c.relay,
+    sighting.c.first_seen,
+    sighting.c.last_seen,
+    sighting.c.count,
+    sighting.c.id,
+    sighting.c.waiting_since,
 )
+_SIGHTINGS = Statement(
+    _SIGHTING_ROWS.order_by(sighting.c.last_seen.desc(), sighting.c.id.desc()).limit(bindparam("kept"))
+)
+_SIGHTING_BY_ID = Statement(_SIGHTING_ROWS.where(sighting.c.id == bindparam("key")))
+_SIGHTING_OF_MAC = Statement(_SIGHTING_ROWS.where(sighting.c.mac == bindparam("key")))
+_WAITS = Statement(update(sighting).where(sighting.c.id == bindparam("key")), "waiting_since")
 _SEEN_AGAIN = Statement(
     update(sighting).where(sighting.c.mac == bindparam("seen")).values(count=sighting.c.count + bindparam("times")),
     "guid",
@@ -134,10 +144,21 @@ def to_record(row: Sequence[Any]) -> PxeRecord:
     )
 
 
-def _to_sighting(row: Row) -> Sighting:
-    mac, guid, architecture, interface, relay, first, last, count = row
-    known_guid = uuid.UUID(guid) if guid else None
-    return Sighting(mac, known_guid, architecture, interface, relay, from_micros(first), from_micros(last), count)
+def _to_sighting(row: Row, now: datetime) -> Sighting:
+    mac, guid, architecture, interface, relay, first, last, count, number, since = row
+    waits = since is not None and now - from_micros(last) < WAIT_FRESH
+    return Sighting(
+        mac,
+        uuid.UUID(guid) if guid else None,
+        architecture,
+        interface,
+        relay,
+        from_micros(first),
+        from_micros(last),
+        count,
+        number,
+        from_micros(since) if waits else None,
+    )
 
 
 class Records(Edits):
@@ -205,4 +226,23 @@ class Records(Edits):
             self._link.run(_TRIM_SIGHTINGS, kept=SIGHTINGS_KEPT)
 
     def sightings(self) -> Sequence[Sighting]:
-        return [_to_sighting(row) for row in self._link.rows(_SIGHTINGS, kept=SIGHTINGS_KEPT)]
+        return [_to_sighting(row, self._now) for row in self._link.rows(_SIGHTINGS, kept=SIGHTINGS_KEPT)]
+
+    def find_sighting(self, key: str) -> Sighting | None:
+        try:
+            row = self._link.row(_SIGHTING_OF_MAC, key=parse_mac(key))
+        except ValueError:
+            is_id = key.isascii() and key.isdecimal() and len(key) <= _LONGEST_ID
+            row = self._link.row(_SIGHTING_BY_ID, key=int(key)) if is_id else None
+        return _to_sighting(row, self._now) if row else None
+
+    def waits(self, sighting: Sighting, *, begins: bool) -> Sighting | None:
+        self.saw(replace(sighting, count=0))  # it was counted when its firmware asked
+        kept = self.find_sighting(sighting.mac)
+        if kept is None or not (begins or kept.waiting_since is None):
+            return kept
+        self._link.run(_WAITS, key=kept.id, waiting_since=to_micros(sighting.last_seen))
+        return replace(kept, waiting_since=sighting.last_seen)
+
+    def end_wait(self, sighting_id: int) -> None:
+        self._link.run(_WAITS, key=sighting_id, waiting_since=None)
