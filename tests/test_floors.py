@@ -27,7 +27,7 @@ FLOOR = {
         "ports",
         "waking",
     ),
-    2: ("policy", "boot", "tftp.session", "sequence"),
+    2: ("policy", "boot", "tftp.negotiation", "tftp.session", "tftp.lessons", "sequence"),
     1: ("wire", "site", "config", "config_schema"),
     0: ("errors",),
 }
@@ -41,6 +41,7 @@ SIDEWAYS = {
     *(("web", room) for room in ("verdicts", "records", "transfers", "content", "passwords")),
     ("waking", "interfaces"),
     ("tftp", "content"),
+    *(("tftp.session", "tftp.negotiation"), ("tftp.lessons", "tftp.negotiation"), ("tftp.lessons", "tftp.session")),
     *(("verdicts", room) for room in ("verdict_log", "records")),
     ("verdict_log", "records"),
     ("transfers", "records"),

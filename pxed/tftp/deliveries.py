@@ -11,9 +11,11 @@ from collections.abc import Callable
 
 from pxed.content import Opened
 from pxed.tftp.batch import Peer, address_of
+from pxed.tftp.lessons import Lessons
 from pxed.tftp.messages import Endpoint, TftpSettings, Transfer
+from pxed.tftp.negotiation import Limits, Refusal, Terms
 from pxed.tftp.outlet import Delivery, Outlet, printable
-from pxed.tftp.session import Outcome, Refusal, Session, Terms
+from pxed.tftp.session import Outcome, Session
 from pxed.tftp.source import SourceError, Sources
 from pxed.wire.tftp import ErrorCode, encode
 
@@ -99,6 +101,7 @@ class Deliveries:
         self.count = 0
         """transfers under way"""
         self._per_client: Counter[bytes] = Counter()
+        self._lessons = Lessons()
         self._sources = Sources()
         self._timers: list[tuple[float, int, Delivery]] = []
         self._serial = itertools.count()
@@ -125,6 +128,10 @@ class Deliveries:
             raise Refusal(ErrorCode.UNDEFINED, "too many transfers; try again later")
         if self._per_client[peer[4:]] >= settings.max_transfers_per_client:
             raise Refusal(ErrorCode.UNDEFINED, "too many transfers of this client; try again later")
+
+    def limits(self, peer: Peer, limits: Limits) -> Limits:
+        """`limits`, less what earlier transfers of the same client have taught."""
+        return self._lessons.limits(peer[4:], limits, self._clock())
 
     def start(
         self, outlet: Outlet, peer: Peer, request: bytes, terms: Terms, opened: Opened, settings: TftpSettings
@@ -182,6 +189,7 @@ class Deliveries:
         if not self._per_client[client]:
             del self._per_client[client]
         session, terms = delivery.session, delivery.terms
+        self._lessons.learn(client, terms, session, self._clock())
         if delivery.tail is not None:
             delivery.tail.close()
         self._sources.give_back(delivery.source)

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pxed.boot.token import Grant
 from pxed.tftp.admission import Bucket, can_be_answered
 from pxed.tftp.batch import RECEIVED, Batch, Lane, Peer, address_of, batch_for
-from pxed.tftp.session import Outcome, Range, Session, Terms
+from pxed.tftp.negotiation import Terms
+from pxed.tftp.session import Outcome, Range, Session
 from pxed.tftp.source import Source, SourceError
 from pxed.wire.tftp import Error, ErrorCode, Opcode, encode
 

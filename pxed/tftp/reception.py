@@ -18,8 +18,9 @@ from pxed.tftp.admission import Admission, can_be_answered
 from pxed.tftp.batch import Peer, peer_of
 from pxed.tftp.deliveries import Deliveries, Outlets
 from pxed.tftp.messages import IP_PKTINFO, Endpoint, TftpSettings, Transfer
+from pxed.tftp.negotiation import DEFAULT_BLOCK_SIZE, Limits, Refusal, negotiate
 from pxed.tftp.outlet import printable
-from pxed.tftp.session import DEFAULT_BLOCK_SIZE, Limits, Outcome, Refusal, negotiate
+from pxed.tftp.session import Outcome
 from pxed.wire.tftp import MAX_REQUEST, Error, ErrorCode, ReadRequest, WriteRequest, decode, encode
 
 _REQUESTS_A_TURN = 32
@@ -102,7 +103,8 @@ class Reception:
     ) -> None:
         settings = rules.settings
         mtu = min(self.endpoint.mtu, self._route_mtu(local, sender))
-        terms = negotiate(request, Limits(settings.max_block_size, mtu, settings.max_window, settings.timeout_seconds))
+        limits = Limits(settings.max_block_size, mtu, settings.max_window, settings.timeout_seconds)
+        terms = negotiate(request, self._deliveries.limits(peer, limits))
         self._deliveries.check_limits(peer, settings)
         outlet = self.outlets.choose(local, peer)
         try:

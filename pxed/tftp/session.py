@@ -1,8 +1,8 @@
 """One TFTP read as a state machine: no socket, no clock, no file.
 
-`negotiate` makes the terms of a request (RFC 2347, 2348, 2349, 7440). A `Session` is told what the client said and
-when, and answers which blocks to send, as a range (first block, count) of numbers that do not wrap; `NOTHING` is the
-empty range. Block 0 stands for the OACK, so that its repetition and its acknowledgement need no rules of their own.
+A `Session` is told what the client said and when, and answers which blocks to send, as a range (first block, count) of
+numbers that do not wrap; `NOTHING` is the empty range. Block 0 stands for the OACK, so that its repetition and its
+acknowledgement need no rules of their own.
 
     first, count = session.start(now)                 the OACK, or block 1 if no option was accepted
     first, count = session.acknowledge(block, now)    for each ACK; `block` as on the wire
@@ -15,17 +15,11 @@ empty range. Block 0 stands for the OACK, so that its repetition and its acknowl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from pxed.wire.tftp import ErrorCode, OptionAck, Options, ReadRequest
+from pxed.tftp.negotiation import Terms
+from pxed.wire.tftp import ErrorCode
 
-DEFAULT_BLOCK_SIZE = 512
-"""octets, RFC 1350"""
-_IP_UDP_TFTP_HEADERS = 32
-"""octets of a DATA packet before its payload, IPv4: 20 + 8 + 4"""
-_MAX_WINDOW = 32767
-"""Half of the block numbers: with more in flight, a late ACK could not be told from a new one."""
 _UNPROVEN_RETRIES = 2
 """Repetitions before the first ACK shows that the address is no forgery, which must not get more than it sent."""
 _LONGEST_WAIT = 8.0
@@ -41,6 +35,12 @@ _HASTE = 2.0
 """Round trips between a sign of loss and the repetition that it causes."""
 _SHORTEST_HASTE = 0.002
 """Seconds; a round trip on a loopback or switch is far below the granularity of any timer."""
+_PACE = 0.001
+"""Seconds between two bursts to a client that loses what comes at once; timers are no finer."""
+_LOSSES = 2
+"""Windows in a row that a client loses a part of before bursts become smaller; one is an accident."""
+_CLEAN = 32
+"""Windows in a row without a loss after which bursts twice as large are tried."""
 _NONE = -1
 """No block has this number"""
 
@@ -64,101 +64,18 @@ class Outcome(StrEnum):
     """the file could not be read to its end, or changed meanwhile"""
 
 
-class Refusal(Exception):
-    """A request that is answered with an ERROR packet of this code and text; `reason` says more, in the log only."""
-
-    def __init__(self, code: ErrorCode, text: str, reason: str = "") -> None:
-        self.code = code
-        self.text = text
-        self.reason = reason or text
-        super().__init__(self.reason)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the server grants at most."""
-
-    max_block_size: int
-    """octets"""
-    mtu: int
-    """octets, of the route to the client"""
-    max_window: int
-    """blocks"""
-    timeout: float
-    """seconds before the first repetition if the client asks for nothing else"""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What was agreed."""
-
-    netascii: bool
-    block_size: int
-    """octets"""
-    window: int
-    """blocks"""
-    timeout: float
-    """seconds"""
-    accepted: Options
-    """what the OACK says; the value of tsize is filled in by `reply`"""
-
-    @property
-    def tells_size(self) -> bool:
-        """The client asked for tsize and gets it."""
-        return any(name == "tsize" for name, _ in self.accepted)
-
-    def reply(self, size: int) -> OptionAck:
-        """The OACK for a file of `size` octets."""
-        return OptionAck(tuple((name, str(size) if name == "tsize" else value) for name, value in self.accepted))
-
-
-def negotiate(request: ReadRequest, limits: Limits) -> Terms:
-    """The terms for `request`; Refusal if its mode is unknown or an option has a value that its RFC rules out.
-
-    Unknown options are left out silently (RFC 2347); tsize counts octets on the wire, which netascii does not tell.
-    """
-    if request.mode not in {"octet", "netascii"}:
-        raise Refusal(ErrorCode.ILLEGAL_OPERATION, "mode is neither octet nor netascii")
-    netascii = request.mode == "netascii"
-    asked = dict(request.options)
-    if len(asked) != len(request.options):
-        raise Refusal(ErrorCode.OPTION_REFUSED, "an option is given twice")
-    block_size, window, timeout = DEFAULT_BLOCK_SIZE, 1, limits.timeout
-    accepted = []
-    for name, text in request.options:
-        match name:
-            case "blksize":
-                fitting = min(limits.max_block_size, limits.mtu - _IP_UDP_TFTP_HEADERS)
-                block_size = value = min(_number(name, text, 8, 65464), fitting)
-            case "windowsize":
-                window = value = min(_number(name, text, 1, 65535), limits.max_window, _MAX_WINDOW)
-            case "timeout":
-                timeout = value = _number(name, text, 1, 255)
-            case "tsize":
-                value = _number(name, text, 0, 2**63)
-                if netascii:
-                    continue
-            case _:
-                continue
-        accepted.append((name, str(value)))
-    return Terms(netascii, block_size, window, timeout, tuple(accepted))
-
-
-def _number(name: str, text: str, lowest: int, highest: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 20 and lowest <= int(text) <= highest):
-        raise Refusal(ErrorCode.OPTION_REFUSED, f"{name} is not a number from {lowest} to {highest}")
-    return int(text)
-
-
 class Session:
     """The sender's side of one transfer of `size` octets under `terms`; times are seconds of one monotonic clock."""
 
     __slots__ = (
         "_awaited",
+        "_clean",
         "_fill",
         "_first",
         "_hastened",
         "_hasty",
+        "_losses",
+        "_next",
         "_repeated",
         "_repetitions",
         "_retries",
@@ -172,6 +89,7 @@ class Session:
         "_wait",
         "_window",
         "acked",
+        "burst",
         "deadline",
         "last",
         "outcome",
@@ -197,6 +115,8 @@ class Session:
         """blocks sent again"""
         self.deadline = 0.0
         """when to call `expire`"""
+        self.burst = terms.window
+        """blocks that are sent at once: a window, or less if the client has lost parts of windows"""
         self._terms = terms
         self._window = terms.window
         # A client may ask for minutes; a request that nobody stands behind shall not hold a place that long.
@@ -212,7 +132,10 @@ class Session:
         self._hastened = False  # in this window
         self._hasty = False  # the deadline was brought forward
         self._repeated = -1  # the highest block that was sent more than once
-        self._fill = False
+        self._fill = False  # the window is still to be sent, from `_next` on, by `expire`
+        self._next = 0
+        self._losses = 0  # windows in a row
+        self._clean = 0  # windows in a row, while bursts are smaller than they
         self._awaited = _NONE  # the ACK after which the next full window follows, while all goes well
 
     @property
@@ -261,8 +184,14 @@ class Session:
         if acked == last:
             self.outcome = Outcome.COMPLETE
             return NOTHING
-        if acked < sent and self._is_doubtful(now):
-            return NOTHING
+        if acked < sent:
+            self._lost(ahead)
+            if self._is_doubtful(now):
+                return NOTHING
+        else:
+            self._losses = 0
+        if self.burst < self._window:
+            return self._send_in_bursts(now)
         sent = acked + self._window
         if acked > self._repeated and self._samples >= _FIRST_SAMPLES and sent + self._window <= last:
             self._awaited = sent & 0xFFFF
@@ -280,12 +209,35 @@ class Session:
         the window is only filled up, by `expire` at once, and repeated if that brings no ACK within two round trips.
         """
         if self.acked <= self._repeated:
-            self._fill = True
+            self._fill = self._hasty = True
+            self._next = self.sent + 1
             self.deadline = now
             return True
         self.retransmitted += self.sent - self.acked
         self._repeated = self.sent
         return False
+
+    def _lost(self, taken: int) -> None:
+        """The client took `taken` blocks of its window and lost one after them.
+
+        If that happens again and again, its buffer or a switch on the way does not hold a window, and every window
+        sent at once would go out several times. What it takes at once is what it is given at once.
+        """
+        self._losses += 1
+        self._clean = 0
+        if self._losses >= _LOSSES:
+            self.burst = min(self.burst, taken)
+
+    def _send_in_bursts(self, now: float) -> Range:
+        """The next window follows in parts, by `expire`, of which the first is due at once."""
+        self._clean += 1
+        if self._clean > _CLEAN:
+            self._clean = 0
+            self.burst = min(2 * self.burst, self._window)
+        self._fill = True
+        self._next = self.acked + 1
+        self._sent_at = self.deadline = now
+        return NOTHING
 
     def _acknowledge_again(self, now: float) -> Range:
         """An ACK that says nothing new.
@@ -309,8 +261,9 @@ class Session:
         or the configuration says is its upper bound. After a repetition the longer wait stays until a measurement."""
         self._timeout = self._terms.timeout
         self._hastened = self._hasty = self._fill = False
+        unambiguous = self.acked > self._repeated and not self._repetitions
         self._tries = self._repetitions = 0
-        if self.acked > self._repeated:
+        if unambiguous:
             sample = now - self._sent_at
             if self._samples:
                 self._variation += (abs(sample - self._round_trip) - self._variation) / 4
@@ -324,20 +277,16 @@ class Session:
     def expire(self, now: float) -> Range:
         """`deadline` may have come: what was not acknowledged is sent again, each time after twice the wait.
 
-        Each repetition is half as long as the one before, down to one block: a client that lives acknowledges what it
-        has when a block comes again (EDK2: Mtftp4Rrq.c), one that is busy needs none of it, and one whose buffer or
-        link loses every large window gets a smaller one. So a silence costs two windows at most.
+        First a single block. A client that lives acknowledges what it has when a block comes again (EDK2: Mtftp4Rrq.c),
+        which tells where to go on: behind a lost end of the window, or behind all of it if only the ACK was lost. A
+        client that has nothing of the window, or is of another kind, gets all of it after the next silence, and then
+        half as much each time, down to one block. So a silence costs two windows at most.
         """
         if now < self.deadline:
             return NOTHING
         self._awaited = _NONE
         if self._fill:
-            self._fill = False
-            self._hasty = True
-            self.deadline = now + self._haste
-            first = self.sent + 1
-            self.sent = min(self.acked + self._window, self.last)
-            return (first, self.sent + 1 - first) if self.sent >= first else NOTHING
+            return self._continue_window(now)
         # Repetitions that come sooner than was agreed do not make the server give up sooner.
         self._tries += self._wait >= self._timeout and not self._hasty
         if self._tries > (self._retries if self.proven else min(self._retries, _UNPROVEN_RETRIES)):
@@ -346,13 +295,36 @@ class Session:
             return NOTHING
         if not self._hasty:
             self._wait = min(2 * self._wait, max(self._timeout, _LONGEST_WAIT))
-        self._hasty = False
+        hasty, self._hasty = self._hasty, False
         self.deadline = now + self._wait
-        count = max((self.sent - self.acked) >> self._repetitions, 1)
-        self._repetitions += 1
+        outstanding = self.sent - self.acked
+        if self._repetitions or hasty:
+            count = max(outstanding >> max(self._repetitions - 1, 0), 1)
+            self._repetitions = max(self._repetitions, 1) + 1
+        else:
+            count = self._repetitions = 1
         self.retransmitted += count
-        self._repeated = self.sent
+        self._repeated = max(self._repeated, self.acked + count)
+        if count > self.burst:
+            self._fill = True
+            self._next = self.acked + 1
+            return self._continue_window(now)
         return self.acked + 1, count
+
+    def _continue_window(self, now: float) -> Range:
+        """The next burst of the window. Whether a client takes a window that it was believed to have in part is known
+        two round trips after the last one."""
+        first = self._next
+        end = min(self.acked + self._window, self.last)
+        burst_end = min(first + self.burst - 1, end)
+        self._next = burst_end + 1
+        self.sent = max(self.sent, burst_end)
+        if burst_end < end:
+            self.deadline = now + _PACE
+        else:
+            self._fill = False
+            self.deadline = now + (self._haste if self._hasty else self._wait)
+        return (first, burst_end + 1 - first) if burst_end >= first else NOTHING
 
     def repeat_request(self) -> Range:
         """The same request came again: the client did not hear the first packet."""

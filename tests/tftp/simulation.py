@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from pxed.tftp.session import NOTHING, Limits, Outcome, Range, Session, Terms, negotiate
+from pxed.tftp.negotiation import Limits, Terms, negotiate
+from pxed.tftp.session import NOTHING, Outcome, Range, Session
 from pxed.wire.tftp import ReadRequest
 
 LIMITS = Limits(max_block_size=65464, mtu=65536, max_window=64, timeout=1.0)
@@ -65,6 +66,11 @@ class Simulation:
         self._expected = 0 if terms.accepted else 1
         self._since_ack = 0
         self._patience = 0
+
+    @property
+    def now(self) -> float:
+        """Seconds of the simulation's clock."""
+        return self._now
 
     def complete(self, most_events: int = 1_000_000) -> Run:
         """Runs until nothing can happen any more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pxed.tftp.session import Limits, Refusal, Terms, negotiate
+from pxed.tftp.negotiation import Limits, Refusal, Terms, negotiate
 from pxed.wire.tftp import ErrorCode, OptionAck, ReadRequest
 
 LIMITS = Limits(max_block_size=1468, mtu=1500, max_window=16, timeout=1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import statistics
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from pxed.tftp.session import NOTHING, Outcome, Session
 
-from .simulation import LIMITS, Fate, Simulation, agreed
+from .simulation import LIMITS, Fate, Run, Simulation, agreed
 
 OK = (0.001,)
 LOST: tuple[float, ...] = ()
@@ -120,19 +121,21 @@ def test_an_acknowledgement_of_a_duplicate_does_not_start_the_window_again() -> 
     one = session({"windowsize": 4})
     one.start(0.0)
     assert one.acknowledge(0, 0.1) == (1, 4)
+    assert one.expire(one.deadline) == (1, 1)
     assert one.expire(one.deadline) == (1, 4)
     assert one.acknowledge(1, 2.0) == NOTHING
     assert one.deadline == 2.0
     assert one.expire(2.0) == (5, 1)
     assert one.acknowledge(5, 2.1) == (6, 4)
     assert one.acknowledge(7, 2.2) == (8, 4), "this one is new: the client misses block 8"
-    assert one.retransmitted == 6
+    assert one.retransmitted == 7
 
 
 def test_a_window_that_was_filled_up_is_repeated_soon_if_the_client_was_right() -> None:
     one = session({"windowsize": 4})
     one.start(0.0)
     assert one.acknowledge(0, 0.1) == (1, 4)
+    one.expire(one.deadline)
     one.expire(one.deadline)
     one.acknowledge(1, 2.0)
     assert one.expire(2.0) == (5, 1)
@@ -150,6 +153,69 @@ def test_loss_costs_round_trips_and_no_seconds(window: int) -> None:
     assert all(run.received == list(range(1, 202)) for run in runs)
     assert statistics.median(run.seconds for run in runs) < 2.5
     assert statistics.median(run.sent.total() for run in runs) < 201 * (1.2 + 0.06 * window)
+
+
+def ring(capacity: int, blocks: int, window: int) -> tuple[Session, Run]:
+    """A transfer to a client whose network card holds so many packets that come at once."""
+    at_once: Counter[float] = Counter()
+
+    def fate() -> tuple[float, ...]:
+        at_once[simulation.now] += 1
+        return OK if at_once[simulation.now] <= capacity else LOST
+
+    simulation = Simulation(agreed({"windowsize": window}), blocks * 512 - 1, fate)
+    run = simulation.complete()
+    assert run.outcome is Outcome.COMPLETE
+    assert run.received == list(range(1, blocks + 1))
+    return simulation.session, run
+
+
+@pytest.mark.parametrize(("capacity", "window"), [(16, 64), (32, 64), (40, 64), (4, 16), (10, 16), (1, 4), (3, 4)])
+def test_a_client_that_cannot_take_a_window_at_once_gets_it_in_bursts(capacity: int, window: int) -> None:
+    one, run = ring(capacity, 4000, window)
+    assert one.burst < window
+    assert run.sent.total() < 1.2 * 4000
+    assert run.seconds < 4000 / capacity * 0.02
+
+
+def test_a_client_with_the_smallest_of_buffers_gets_the_file_nevertheless() -> None:
+    one, run = ring(1, 500, 64)
+    assert one.burst == 1
+    assert run.sent.total() < 1.5 * 500
+
+
+def test_one_loss_is_an_accident_and_two_windows_in_a_row_are_none() -> None:
+    one = session({"windowsize": 8}, size=10_000_000)
+    one.start(0.0)
+    one.acknowledge(0, 0.1)
+    assert one.acknowledge(3, 0.2) == (4, 8)
+    assert one.acknowledge(11, 0.3) == (12, 8)
+    assert one.acknowledge(14, 0.4) == (15, 8)
+    assert one.burst == 8
+    assert one.acknowledge(20, 0.5) == NOTHING
+    assert one.burst == 6
+    assert [one.expire(one.deadline) for _ in range(2)] == [(21, 6), (27, 2)]
+    assert one.acknowledge(28, 0.6) == NOTHING
+    assert one.deadline == 0.6, "the next window begins at once"
+    assert one.expire(0.6) == (29, 6)
+
+
+def test_larger_bursts_are_tried_after_a_while_without_loss() -> None:
+    one = session({"windowsize": 4}, size=10_000_000)
+    one.start(0.0)
+    now = 0.0
+    for block in (0, 1, 2):
+        now += 0.1
+        one.acknowledge(block, now)
+    bursts = [one.burst]
+    while one.burst < 4:
+        end = one.acked + 4
+        while one.sent < end:
+            one.expire(one.deadline)
+        now += 0.1
+        one.acknowledge(end, now)
+        bursts.append(one.burst)
+    assert Counter(bursts) == {1: 33, 2: 33, 4: 1}
 
 
 @pytest.mark.parametrize("window", [2, 4, 16])
@@ -203,19 +269,19 @@ def test_repetitions_come_ever_more_slowly_and_end() -> None:
 
 
 def test_a_silence_costs_two_windows_at_most() -> None:
-    """Each repetition is half of the one before: a busy client needs none, an overrun one needs a smaller one."""
+    """One block asks where the client is; if it does not say, it gets the window, then half as much each time."""
     one = session({"windowsize": 8}, size=100_000)
     one.start(0.0)
     assert one.acknowledge(0, 0.0) == (1, 8)
     _, counts = silence(one)
-    assert counts == [8, 4, 2, 1, 1, 1, 1, 1, 1, 0]
+    assert counts == [1, 8, 4, 2, 1, 1, 1, 1, 1, 0]
     two = session({"windowsize": 8}, size=100_000)
     two.start(0.0)
     two.acknowledge(0, 0.0)
-    two.expire(two.deadline)
-    assert two.expire(two.deadline) == (1, 4)
-    assert two.acknowledge(8, two.deadline) == (9, 8), "the client has all; a whole window follows"
-    assert two.expire(two.deadline) == (9, 8)
+    assert two.expire(two.deadline) == (1, 1)
+    assert two.acknowledge(8, two.deadline) == (9, 8), "only the ACK was lost; a whole window follows"
+    assert two.expire(two.deadline) == (9, 1)
+    assert two.acknowledge(12, two.deadline) == (13, 8), "the end of the window was lost; it goes on there"
 
 
 def test_the_time_out_follows_the_measured_round_trip() -> None:
