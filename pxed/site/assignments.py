@@ -25,6 +25,8 @@ from pxed.errors import UsageError
 
 T = TypeVar("T")
 
+YEARS = range(1970, 2971)
+"""in which an assignment may be"""
 MOST_ASSIGNMENTS = 100
 """of one advertisement"""
 
@@ -226,9 +228,12 @@ def _made(kind: str, parts: dict[str, str]) -> Assignment:
 def _moment(parts: dict[str, str]) -> datetime:
     clock = _clock(parts["clock"])
     try:
-        return datetime.combine(datetime.fromisoformat(parts["date"]), clock)
+        moment = datetime.combine(datetime.fromisoformat(parts["date"]), clock)
     except ValueError:
         raise ValueError(f"there is no day {parts['date']}") from None
+    if moment.year not in YEARS:
+        raise ValueError(f"the year {moment.year} is not between {YEARS[0]} and {YEARS[-1]}")
+    return moment
 
 
 def _clock(text: str) -> time:
@@ -247,5 +252,4 @@ def _one_of(names: dict[str, T], word: str, wanted: str) -> T:
 
 
 def _wall(at: datetime) -> str:
-    # %Y has four digits only from the year 1000 on
-    return f"{at.year:04}-{at:%m-%d %H:%M}"
+    return f"{at:%Y-%m-%d %H:%M}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import time
+from datetime import datetime, time
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,8 @@ from pxed.site.assignments import (
 )
 
 CLOCKS = st.builds(time, st.integers(0, 23), st.integers(0, 59))
-MOMENTS = st.datetimes().map(lambda at: at.replace(second=0, microsecond=0))
+FIRST, LAST = datetime.fromisoformat("1970-01-01"), datetime.fromisoformat("2970-12-31")
+MOMENTS = st.datetimes(FIRST, LAST).map(lambda at: at.replace(second=0, microsecond=0))
 ASSIGNMENTS = st.one_of(
     st.builds(AsSoonAsPossible),
     st.builds(Once, MOMENTS),
@@ -78,6 +79,7 @@ def test_what_people_type(typed: str, kept: str) -> None:
         ("2026-12-24", "is no assignment"),
         ("2026-12-24 18:30Z", "is no assignment"),
         ("2026-02-30 18:30", "there is no day 2026-02-30"),
+        ("2971-01-01 18:30", "the year 2971 is not between 1970 and 2970"),
         ("2026-12-24 24:30", "no clock shows 24:30"),
         ("every 0 days from 2026-12-24 18:30", "an interval of nothing"),
         ("every 3 months from 2026-12-24 18:30", "is no assignment"),
