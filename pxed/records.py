@@ -20,7 +20,9 @@ from pxed.config import Config
 from pxed.errors import Refused
 from pxed.policy import record as machine
 from pxed.policy.facts import Stage
-from pxed.site.model import Advertisement, EventKind, Kind, PxeRecord, RecordState, Sighting
+from pxed.policy.rerun import Run, run_of
+from pxed.policy.schedule import timetable_of
+from pxed.site.model import EPOCH, Advertisement, EventKind, Kind, PxeRecord, RecordState, Sighting
 from pxed.site.store import Jobs, Line, Tx
 
 log = logging.getLogger("pxed.record")
@@ -159,12 +161,19 @@ class Records:
         self, before: PxeRecord | None, subject: str, advertisement: Advertisement, stage: Stage, now: datetime
     ) -> PxeRecord | None:
         """The try under way or a new one; None if a mandatory advertisement is spent."""
+        point = self.config.point
+        if advertisement.kind is Kind.OPTIONAL:
+            return machine.offer(before, subject, advertisement.id, stage, now, point=point)
         settings = self.config.responder
-        if before is not None and not machine.is_under_way(before, stage, now):
-            spent = machine.is_spent(before, RecordState(settings.consume), settings.attempts)
-            if advertisement.kind is Kind.MANDATORY and spent:
-                return None
-        return machine.offer(before, subject, advertisement.id, stage, now, point=self.config.point)
+        assigned_at = timetable_of(advertisement).last_due(now) or EPOCH
+        consume = RecordState(settings.consume)
+        run = run_of(before, advertisement.rerun, assigned_at, stage, now, consume, settings.attempts)
+        if run is Run.SPENT:
+            return None
+        anew = run is Run.ANEW
+        return machine.offer(
+            before, subject, advertisement.id, stage, now, assigned_at=assigned_at, point=point, anew=anew
+        )
 
 
 def _find(tx: Tx, subject: str, advertisement_id: int) -> PxeRecord | None:

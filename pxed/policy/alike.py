@@ -14,15 +14,19 @@ Who adds a rule to `decide` looks here for three things:
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from pxed.config import Config
-from pxed.policy.decide import NO_MANDATORY, decide, due, identity, name_of, nothing, optional, unknown_support
+from pxed.errors import UsageError
+from pxed.policy.advertised import NO_MANDATORY, due
+from pxed.policy.decide import decide, identity, name_of, nothing, optional, unknown_support
 from pxed.policy.facts import Facts
+from pxed.policy.schedule import timetable_of
 from pxed.policy.verdict import Verdict
-from pxed.site.model import Evidence, Plan
+from pxed.site.model import Advertisement, Evidence, Kind, Plan
 
 _ALWAYS = float("inf")
 _MOST = 4096
@@ -74,13 +78,16 @@ def common(verdict: Verdict) -> Verdict | None:
 
 def next_change(plan: Plan, now: datetime) -> datetime | None:
     """The first instant after `now` at which the plan by itself allows other verdicts; None if there is none."""
-    instants = [
-        instant
-        for advertisement in plan.advertisements
-        for instant in (advertisement.start, advertisement.expires)
-        if instant is not None and instant > now
-    ]
-    return min(instants, default=None)
+    instants = (instant for each in plan.advertisements if each.enabled for instant in _instants(each, now))
+    return min((instant for instant in instants if instant is not None and instant > now), default=None)
+
+
+def _instants(advertisement: Advertisement, now: datetime) -> Iterator[datetime | None]:
+    yield advertisement.start
+    yield advertisement.expires
+    if advertisement.kind is Kind.MANDATORY:
+        with suppress(UsageError):  # one that cannot be understood is passed over at any time
+            yield timetable_of(advertisement).next_due(now)
 
 
 class Kept:

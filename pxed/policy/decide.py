@@ -8,30 +8,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from pxed.config import Config
+from pxed.policy.advertised import Names, candidates, due
+from pxed.policy.case import Case
 from pxed.policy.facts import Client, Facts
-from pxed.policy.identify import Identity, Standing, identify
+from pxed.policy.identify import Standing, identify
 from pxed.policy.password import lock_of
-from pxed.policy.record import is_anothers, is_spent, is_under_way
+from pxed.policy.record import is_anothers
 from pxed.policy.verdict import Abort, Boot, Choice, Finding, Ignore, Verdict, Wait
 from pxed.policy.words import Words, phrase
-from pxed.site.model import Advertisement, Evidence, Kind, Plan, RecordState
-
-NO_MANDATORY = "no mandatory advertisement"
-"""What the rule `due` finds if no mandatory advertisement has a part in the decision."""
-
-
-class Names(tuple[Choice, ...]):
-    """Choices as they stand in a sentence."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        """The names of their advertisements."""
-        return ", ".join(repr(choice.advertisement.name) for choice in self) or "none"
+from pxed.site.model import Evidence, Kind, Plan
 
 
 class Locked(tuple[Choice, ...]):
@@ -42,41 +31,6 @@ class Locked(tuple[Choice, ...]):
     def __str__(self) -> str:
         """The names of their advertisements, each with whose password it is."""
         return ", ".join(f"{choice.advertisement.name!r} ({choice.lock})" for choice in self) or "none"
-
-
-class PassedOver(tuple[tuple[Advertisement, Words], ...]):
-    """Advertisements that are not offered, each with the reason, as they stand in a sentence."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        """Empty if there are none."""
-        reasons = ", ".join(f"{advertisement.name!r} ({reason})" for advertisement, reason in self)
-        return f"; passed over: {reasons}" if reasons else ""
-
-
-@dataclass(slots=True)
-class Case:
-    """One decision while it is made: what is asked about, and what the rules found so far."""
-
-    facts: Facts
-    evidence: Evidence
-    plan: Plan
-    config: Config
-    now: datetime
-    trail: list[Finding] = field(default_factory=list)
-    identity: Identity | None = None
-    collection_ids: frozenset[int] = frozenset()
-    candidates: tuple[Choice, ...] = ()
-    """newest first"""
-    due: Choice | None = None
-    """the mandatory one that this computer is to get now, unless the guard takes it back"""
-
-    @property
-    def known_identity(self) -> Identity:
-        """The identity, for the rules after `identity`."""
-        assert self.identity is not None  # noqa: S101 - the order of RULES guarantees it
-        return self.identity
 
 
 Rule = Callable[[Case], "Words | Verdict"]
@@ -163,51 +117,6 @@ def unknown_support(case: Case) -> Words | Verdict:
     return phrase("treated as a member of collection {!r}", setting)
 
 
-def candidates(case: Case) -> Words | Verdict:
-    """7. Advertisements that reach this computer now and whose boot image its processor can run."""
-    chosen: list[Choice] = []
-    passed_over: list[tuple[Advertisement, Words]] = []
-    reaching = [each for each in case.plan.advertisements if each.collection_id in case.collection_ids]
-    if len(reaching) > 1:
-        reaching.sort(key=_newest_first)
-    for advertisement in reaching:
-        choice = _choice(case, advertisement)
-        if isinstance(choice, Choice):
-            chosen.append(choice)
-        else:
-            passed_over.append((advertisement, choice))
-    case.candidates = tuple(chosen)
-    return phrase("advertised: {}{}", Names(case.candidates), PassedOver(tuple(passed_over)))
-
-
-def due(case: Case) -> Words | Verdict:
-    """8. The newest mandatory advertisement, if it has not run.
-
-    Only the newest counts: an older one that never ran is superseded and does not wipe what the newer installed.
-    """
-    newest = next((choice for choice in case.candidates if choice.advertisement.kind is Kind.MANDATORY), None)
-    if newest is None:
-        return NO_MANDATORY
-    name = repr(newest.advertisement.name)
-    who = case.known_identity
-    if who.doubt:
-        return f"{name} is held back: {who.doubt}"
-    record = who.record_of(newest.advertisement.id)
-    settings = case.config.responder
-    if record is None:
-        text = f"{name} has not run yet"
-    elif is_under_way(record, case.facts.stage, case.now):
-        text = f"{name}: try {record.tries} of {settings.attempts} is under way"
-    elif not is_spent(record, RecordState(settings.consume), settings.attempts):
-        text = f"{name}: try {record.tries} ended as {record.state}; try {record.tries + 1} of {settings.attempts}"
-    elif record.tries >= settings.attempts and record.state in {RecordState.OFFERED, RecordState.LOADING}:
-        return f"{name}: all {record.tries} tries ended before it started; clear-last allows it again"
-    else:
-        return f"{name} has run (try {record.tries}: {record.state}); clear-last allows it again"
-    case.due = newest
-    return text
-
-
 def another_point(case: Case) -> Words | Verdict:
     """9. A computer that another service point of this site serves in this boot is left to it."""
     record = case.known_identity.record_of(case.due.advertisement.id) if case.due else None
@@ -292,22 +201,3 @@ def _ignore(case: Case, rule: Rule, text: Words, retry_after: float | None = Non
 def _locked(choice: Choice, plan: Plan) -> Choice:
     lock = lock_of(choice.advertisement, plan)
     return choice if lock is None else replace(choice, lock=lock)
-
-
-def _newest_first(advertisement: Advertisement) -> tuple[float, int]:
-    return (-advertisement.start.timestamp(), -advertisement.id)
-
-
-def _choice(case: Case, advertisement: Advertisement) -> Choice | Words:
-    """The choice that `advertisement` is for this client now, or why it is none."""
-    if not advertisement.enabled:
-        return "disabled"
-    if advertisement.start > case.now:
-        return phrase("starts {:%Y-%m-%d %H:%M} UTC", advertisement.start)
-    if advertisement.expires is not None and advertisement.expires <= case.now:
-        return phrase("expired {:%Y-%m-%d %H:%M} UTC", advertisement.expires)
-    image = case.plan.boot_images.get(advertisement.boot_image)
-    variant = image.variant_for(case.facts.architecture.cpus) if image else None
-    if image is None or variant is None:
-        return phrase("boot image {!r} has no variant for {}", advertisement.boot_image, case.facts.architecture.name)
-    return Choice(advertisement, image.id, variant)

@@ -95,8 +95,9 @@ def offer(
 ) -> PxeRecord:
     """The record after `point` gave a verdict: the try under way, the next one, or the first one of a new run.
 
-    `anew` begins a run for the assignment `assigned_at`, whatever the record says of an earlier one. A record of a new
-    run has id 0 until it is saved, in the place of the old one.
+    `anew` begins a run for the assignment `assigned_at`, whatever the record says of an earlier one; without it the
+    next try is for that assignment too, unless the record is for a later one. A record of a new run has id 0 until it
+    is saved, in the place of the old one.
     """
     if record is not None and is_under_way(record, stage, now):
         # the computer asked this very point, and the other has only offered
@@ -114,6 +115,7 @@ def offer(
         changed_at=now,
         agent_boot="",
         message="",
+        assigned_at=max(record.assigned_at, assigned_at),
         point=point,
     )
 

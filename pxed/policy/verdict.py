@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from pxed.policy.identify import Identity
 from pxed.policy.words import Words
-from pxed.site.model import Advertisement, ImageVariant, PasswordScope
+from pxed.site.model import EPOCH, Advertisement, ImageVariant, PasswordScope
 
 
 class Finding(NamedTuple):
@@ -46,6 +47,8 @@ class Choice:
     advertisement: Advertisement
     image_id: int
     variant: ImageVariant
+    assigned_at: datetime = EPOCH
+    """of a mandatory one: when it fell due last"""
     lock: Lock | None = None
     """the password that somebody has to know first; None if none is needed"""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 
@@ -14,6 +15,17 @@ class Phrase(NamedTuple):
     def __str__(self) -> str:
         """The sentence."""
         return self.template.format(*self.arguments)
+
+
+class Moment(NamedTuple):
+    """An instant as a clock on the wall shows it."""
+
+    at: datetime
+    zone: tzinfo
+
+    def __str__(self) -> str:
+        """Date, time to the minute, and the zone's abbreviation."""
+        return f"{self.at.astimezone(self.zone):%Y-%m-%d %H:%M %Z}"
 
 
 Words = str | Phrase

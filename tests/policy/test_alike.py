@@ -55,6 +55,8 @@ ADVERTISEMENTS = st.lists(
         enabled=st.sampled_from([True, True, False]),
         start=HOURS,
         expires=st.none() | HOURS,
+        assignments=st.sampled_from([(), ("2026-05-04 13:00",), ("every 2 hours from 2026-05-04 10:00",)]),
+        zone=st.sampled_from(["UTC", "Nowhere"]),
     ),
     max_size=4,
     unique_by=lambda each: each.id,

@@ -54,7 +54,7 @@ def test_a_later_assignment(
     assert [run(before, rerun) for rerun in Rerun] == [never, always, if_failed, if_succeeded]
 
 
-@pytest.mark.parametrize(("state", "rerun"), product(RecordState, Rerun))
+@pytest.mark.parametrize(("state", "rerun"), list(product(RecordState, Rerun)))
 def test_the_same_assignment_or_an_earlier_one_begins_nothing(state: RecordState, rerun: Rerun) -> None:
     for assigned_at in (THIS_WEEK, THIS_WEEK + WEEK):  # the second: the clock was set back since
         before = replace(then(state), assigned_at=assigned_at)

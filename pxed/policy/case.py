@@ -1,0 +1,36 @@
+"""One decision while it is made: what the rules read, and where they leave what they found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pxed.config import Config
+from pxed.policy.facts import Facts
+from pxed.policy.identify import Identity
+from pxed.policy.verdict import Choice, Finding
+from pxed.site.model import Evidence, Plan
+
+
+@dataclass(slots=True)
+class Case:
+    """One decision while it is made: what is asked about, and what the rules found so far."""
+
+    facts: Facts
+    evidence: Evidence
+    plan: Plan
+    config: Config
+    now: datetime
+    trail: list[Finding] = field(default_factory=list)
+    identity: Identity | None = None
+    collection_ids: frozenset[int] = frozenset()
+    candidates: tuple[Choice, ...] = ()
+    """newest first"""
+    due: Choice | None = None
+    """the mandatory one that this computer is to get now, unless the guard takes it back"""
+
+    @property
+    def known_identity(self) -> Identity:
+        """The identity, for the rules after `identity`."""
+        assert self.identity is not None  # noqa: S101 - the order of RULES guarantees it
+        return self.identity
