@@ -48,6 +48,7 @@ SIDEWAYS = {
     ("transfers", "tftp"),  # the form of a worker's report
     ("config", "config_schema"),
     ("config", "site"),
+    ("site", "wire"),  # what the numbers of option 93 are called
     ("config_schema", "config"),
 }
 STANDARD_LIBRARY_ONLY = ("wire", "sequence", "agent")

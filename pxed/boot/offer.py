@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pxed.errors import WireError
 from pxed.policy.facts import Client, Facts
 from pxed.policy.verdict import Abort, Boot, Ignore, Verdict, Wait
-from pxed.wire.architecture import Architecture, Firmware
+from pxed.wire.architecture import Firmware
 from pxed.wire.dhcp import BOOTREPLY, BROADCAST_FLAG, MessageType, Option, Packet
 from pxed.wire.ipxe import Settings
 from pxed.wire.pxe import DiscoveryControl, MenuItem, MenuPrompt, VendorOptions
@@ -144,15 +144,6 @@ SHAPES: tuple[Shape, ...] = (
         "firmware ignores offers with the bypass bit, and all that is known accepts this form",
     ),
 )
-
-
-def loader_key(architecture: Architecture) -> str:
-    """The kind of boot loader for firmware of `architecture`, as `[loaders]` names it; empty if there is none."""
-    if architecture.firmware is Firmware.BIOS:
-        return "bios"
-    if architecture.firmware is Firmware.UEFI and architecture.cpus:
-        return f"uefi-{architecture.cpus[0]}"
-    return ""
 
 
 def shape_for(facts: Facts, verdict: Verdict) -> Shape | None:

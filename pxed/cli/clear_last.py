@@ -55,7 +55,7 @@ def _subjects(tx: Tx, computer: str | None, collection: str | None) -> Iterator[
         yield find_subject(tx, computer)
     elif collection is not None:
         # read whole before the first record is deleted
-        yield from [(str(each.id), each.name) for each in tx.computers(find_collection(tx, collection).id)]
+        yield from [(str(each.id), each.name) for each in tx.members(find_collection(tx, collection).id)]
 
 
 def _latest(tx: Tx, subject: str, mandatory: dict[int, Advertisement]) -> PxeRecord | None:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
-from pxed.cli.lazy import VerbGroup
+from pxed.cli.lazy import LazyVerb, VerbGroup
 from pxed.cli.names import find_collection, find_computer
-from pxed.cli.output import print_fields, print_rows
+from pxed.cli.output import Row, print_fields, print_rows
 from pxed.cli.session import Session
-from pxed.site.model import Computer
 
-_COLUMNS = {"name": "Name", "members": "Members", "comment": "Comment"}
+if TYPE_CHECKING:
+    from pxed.site.model import Collection, Computer
+
+_COLUMNS = {"tree": "Name", "members": "Members", "rules": "Rules", "comment": "Comment"}
 
 
 @click.group(cls=VerbGroup)
 def command() -> None:
     """Put computers into named sets, to which task sequences are advertised.
+
+    A collection has the computers that were put into it and those that fit one of its rules; it may have
+    subcollections. all-computers has every known computer by itself, unknown-computers and those below it have the
+    unknown ones that are served.
 
     \b
     Example:
@@ -27,39 +35,89 @@ def command() -> None:
 
 @command.command
 @click.argument("name")
+@click.option("--parent", metavar="NAME", help="Make it a subcollection of this one.")
 @click.option("--comment", default="", help="A word for the listing.")
 @click.pass_obj
-def add(session: Session, name: str, comment: str) -> None:
+def add(session: Session, name: str, parent: str | None, comment: str) -> None:
     """Add an empty collection.
 
     \b
     Example:
-      pxed collection add Lab --comment "Room 214"
+      pxed collection add Left --parent Lab --comment "Room 214, left side"
     """
     with session.writing() as tx:
-        collection = tx.add_collection(name, comment)
+        above = find_collection(tx, parent).id if parent is not None else None
+        collection = tx.add_collection(name, comment, above)
     session.report(asdict(collection), f"collection {name} is added")
+
+
+@command.command
+@click.argument("name")
+@click.option("--under", metavar="NAME", help="The collection of which it becomes a subcollection.")
+@click.option("--to-top", is_flag=True, help="It becomes nobody's subcollection.")
+@click.pass_obj
+def move(session: Session, name: str, under: str | None, to_top: bool) -> None:
+    """Move a collection within the tree, with all below it.
+
+    \b
+    Example:
+      pxed collection move Left --under Lab
+    """
+    if (under is None) != to_top:
+        raise click.UsageError("say either --under NAME or --to-top")
+    with session.writing() as tx:
+        above = find_collection(tx, under).id if under is not None else None
+        moved = tx.move_collection(find_collection(tx, name).id, above)
+    where = f"under {under}" if under is not None else "at the top"
+    session.report([name] if moved else [], f"collection {name} is {where}{'' if moved else ' already'}")
 
 
 @command.command("list")
 @click.pass_obj
 def list_(session: Session) -> None:
-    """List collections by name.
+    """List collections as a tree, built-in ones last.
 
     \b
     Example:
       pxed collection list --json
     """
     with session.reading() as tx:
-        rows = [asdict(collection) for collection in tx.collections()]
+        everything = tx.collections()
+        counts = tx.count_all_members()
+    names = {each.id: each.name for each in everything}
+    rows: Iterable[Row] = (
+        asdict(each)
+        | {
+            "parent": names.get(each.parent_id or 0),
+            "members": counts.get(each.id, 0) if each.builtin in {"", "all"} else None,
+            "tree": "  " * depth + each.name + (" (built in)" if each.builtin else ""),
+        }
+        for each, depth in _tree(everything)
+    )
+    if session.as_json:
+        rows = ({key: row[key] for key in row if key != "tree"} for row in rows)
+    else:
+        rows = (dict(row) | {"rules": len(row["rules"]) or None} for row in rows)
     print_rows(rows, _COLUMNS, as_json=session.as_json, empty="no collections")
+
+
+def _tree(collections: Iterable[Collection]) -> Iterator[tuple[Collection, int]]:
+    """Each after the one that it is below, with its depth; by name, built-in ones last."""
+    below: dict[int | None, list[Collection]] = {}
+    for each in sorted(collections, key=lambda each: (bool(each.builtin), each.name), reverse=True):
+        below.setdefault(each.parent_id, []).append(each)
+    waiting = [(each, 0) for each in below.get(None, ())]
+    while waiting:
+        each, depth = waiting.pop()
+        yield each, depth
+        waiting += [(inner, depth + 1) for inner in below.get(each.id, ())]
 
 
 @command.command
 @click.argument("name")
 @click.pass_obj
 def show(session: Session, name: str) -> None:
-    """Show a collection, its computers and its advertisements.
+    """Show a collection and what is in it.
 
     \b
     Example:
@@ -67,8 +125,13 @@ def show(session: Session, name: str) -> None:
     """
     with session.reading() as tx:
         found = find_collection(tx, name)
+        everything = tx.collections()
         fields = asdict(found) | {
-            "computers": [computer.name for computer in tx.computers(found.id)],
+            "parent": next((each.name for each in everything if each.id == found.parent_id), None),
+            "subcollections": [each.name for each in everything if each.parent_id == found.id],
+            "members": tx.count_members(found.id),
+            "with_subcollections": tx.count_members(found.id, include_subcollections=True),
+            "computers": [computer.name for computer in tx.members(found.id)],
             "advertisements": [each.name for each in tx.advertisements() if each.collection_id == found.id],
         }
     print_fields(fields, as_json=session.as_json)
@@ -80,7 +143,7 @@ def show(session: Session, name: str) -> None:
 def remove(session: Session, name: str) -> None:
     """Remove a collection, but not its computers.
 
-    It must not be advertised to.
+    It must not be advertised to, and have no subcollections.
 
     \b
     Example:
@@ -124,9 +187,17 @@ def remove_member(session: Session, name: str, computers: tuple[str, ...]) -> No
         collection = find_collection(tx, name)
         found = [find_computer(tx, key) for key in computers]
         gone = [computer.name for computer in found if tx.remove_member(collection.id, computer.id)]
-    session.report(gone, *_messages(found, gone, f"is taken out of {name}", f"is not in {name}"))
+        held = {each.id for each in tx.members(collection.id)} if collection.rules else set()
+    session.report(
+        gone,
+        *_messages(found, gone, f"is taken out of {name}", f"was not put into {name}"),
+        *(f"computer {each.name} is a member of {name} by a rule" for each in found if each.id in held),
+    )
 
 
 def _messages(found: list[Computer], changed: list[str], done: str, was: str) -> list[str]:
     """A sentence for each computer."""
     return [f"computer {computer.name} {done if computer.name in changed else was}" for computer in found]
+
+
+command.add_command(LazyVerb("rule", "pxed.cli.collection_rule:command", "Have members because of what they are."))

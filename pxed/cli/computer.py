@@ -20,6 +20,7 @@ from pxed.errors import Refused
 
 if TYPE_CHECKING:
     from pxed.site.importer import ImportPlan
+    from pxed.site.model import Computer
 
 _CHANGE_COLUMNS = {"line": "Line", "name": "Computer", "change": "Change", "text": "What"}
 _COLUMNS = {"name": "Name", "macs": "MAC addresses", "guid": "GUID"}
@@ -55,7 +56,7 @@ def add(session: Session, name: str, macs: tuple[str, ...], guid: UUID | None, c
         computer = tx.put_computer(name, macs, guid)
         for home in homes:
             tx.add_member(home.id, computer.id)
-    session.report(asdict(computer), f"computer {computer.name} is kept")
+    session.report(_row(computer), f"computer {computer.name} is kept")
 
 
 @command.command("import")
@@ -113,17 +114,22 @@ def _count(number: int, noun: str) -> str:
 
 @command.command("list")
 @click.option("--collection", help="Only the members of this one.")
+@click.option("--subcollections", is_flag=True, help="And those of its subcollections.")
 @click.pass_obj
-def list_(session: Session, collection: str | None) -> None:
+def list_(session: Session, collection: str | None, subcollections: bool) -> None:
     """List computers by name.
 
     \b
     Example:
-      pxed computer list --json
+      pxed computer list --collection Lab --json
     """
     with session.reading() as tx:
-        home = find_collection(tx, collection).id if collection is not None else None
-        rows = (asdict(computer) for computer in tx.computers(home))
+        if collection is None:
+            computers = tx.computers()
+        else:
+            home = find_collection(tx, collection)
+            computers = tx.members(home.id, include_subcollections=subcollections)
+        rows = (_row(computer) for computer in computers)
         print_rows(rows, _COLUMNS, as_json=session.as_json, empty="no computers")
 
 
@@ -139,6 +145,8 @@ def show(session: Session, computer: str) -> None:
     Example:
       pxed computer show ws-01
     """
+    from pxed.policy.membership import Memberships
+
     with session.reading() as tx:
         found = find_computer(tx, computer)
         advertisements = {each.id: each.name for each in tx.advertisements()}
@@ -152,8 +160,10 @@ def show(session: Session, computer: str) -> None:
             }
             for record in tx.records(str(found.id))
         ]
-        collections = [each.name for each in tx.collections(found.id)]
-    print_fields(asdict(found) | {"collections": collections, "records": records}, as_json=session.as_json)
+        compiled = Memberships(tx.collections())
+        ways = compiled.ways(found, frozenset(each.id for each in tx.collections(found.id)), found.firmware)
+    collections = [{"name": way.collection.name, "how": way.how} for way in ways]
+    print_fields(_row(found) | {"collections": collections, "records": records}, as_json=session.as_json)
 
 
 @command.command
@@ -171,6 +181,13 @@ def remove(session: Session, computers: tuple[str, ...]) -> None:
         for computer in found:
             tx.remove_computer(computer.id)
     session.report([computer.name for computer in found], *(f"computer {each.name} is removed" for each in found))
+
+
+def _row(computer: Computer) -> dict[str, Any]:
+    """All that there is to print of a computer."""
+    row = asdict(computer)
+    del row["architecture"]
+    return row | {"firmware": computer.firmware}
 
 
 command.add_command(approve)

@@ -102,7 +102,7 @@ def _subjects(tx: Tx, keys: tuple[str, ...], collection: str | None) -> frozense
     if not keys and collection is None:
         return None
     named = {find_subject(tx, key)[0] for key in keys}
-    members = tx.computers(find_collection(tx, collection).id) if collection is not None else ()
+    members = tx.members(find_collection(tx, collection).id) if collection is not None else ()
     return frozenset(named | {str(computer.id) for computer in members})
 
 

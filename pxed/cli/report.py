@@ -201,7 +201,7 @@ def computer(session: Session, computer: str, as_csv: bool) -> None:
 
 
 def _members(tx: Tx, config: Config, advertisement: Advertisement) -> Iterator[Member]:
-    computers = tx.computers(advertisement.collection_id)
+    computers = tx.members(advertisement.collection_id, include_subcollections=advertisement.include_subcollections)
     settings = config.responder
     records = tx.all_records(advertisement.id)
     return members_of(computers, records, RecordState(settings.consume), settings.attempts)

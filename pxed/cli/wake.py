@@ -58,7 +58,7 @@ def command(session: Session, computers: tuple[str, ...], collection: str | None
 def _macs(tx: Tx, keys: tuple[str, ...], collection: str | None) -> dict[str, tuple[str, ...]]:
     """MAC addresses by what history is kept under. An address that no computer has may be woken as well."""
     if collection is not None:
-        members = tx.computers(find_collection(tx, collection).id)
+        members = tx.members(find_collection(tx, collection).id)
         return {str(computer.id): computer.macs for computer in members}
     found = {}
     for key in keys:

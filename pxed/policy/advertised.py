@@ -43,7 +43,7 @@ def candidates(case: Case) -> Words:
     """Advertisements that reach this computer now and whose boot image its processor can run: newest first."""
     chosen: list[Choice] = []
     passed_over: list[tuple[Advertisement, Words]] = []
-    reaching = [each for each in case.plan.advertisements if each.collection_id in case.collection_ids]
+    reaching = [each for each in case.plan.advertisements if case.membership.reaches(each)]
     if len(reaching) > 1:
         reaching.sort(key=_newest_first)
     for advertisement in reaching:

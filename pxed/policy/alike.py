@@ -24,9 +24,11 @@ from pxed.errors import UsageError
 from pxed.policy.advertised import NO_MANDATORY, due
 from pxed.policy.decide import decide, identity, name_of, nothing, optional, unknown_support
 from pxed.policy.facts import Facts
+from pxed.policy.membership import memberships
 from pxed.policy.schedule import timetable_of
 from pxed.policy.verdict import Verdict
 from pxed.site.model import Advertisement, Evidence, Kind, Plan
+from pxed.wire.architecture import LOADER_KEYS
 
 _ALWAYS = float("inf")
 _MOST = 4096
@@ -58,7 +60,9 @@ def likeness(facts: Facts, evidence: Evidence, plan: Plan) -> Hashable | None:
     if known.records:
         return None
     how = evidence.by_mac is not None, bool(evidence.by_guid)
-    return (*kind, *how, known.computer.protected, known.collection_ids)
+    firmware = LOADER_KEYS.get(facts.architecture.code, "")
+    own = memberships(plan).of_computer(known.computer, known.collection_ids, firmware).own
+    return (*kind, *how, known.computer.protected, own)
 
 
 def common(verdict: Verdict) -> Verdict | None:

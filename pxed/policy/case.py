@@ -8,8 +8,10 @@ from datetime import datetime
 from pxed.config import Config
 from pxed.policy.facts import Facts
 from pxed.policy.identify import Identity
+from pxed.policy.membership import NOWHERE, Membership
 from pxed.policy.verdict import Choice, Finding
 from pxed.site.model import Evidence, Plan
+from pxed.wire.architecture import LOADER_KEYS
 
 
 @dataclass(slots=True)
@@ -23,11 +25,17 @@ class Case:
     now: datetime
     trail: list[Finding] = field(default_factory=list)
     identity: Identity | None = None
-    collection_ids: frozenset[int] = frozenset()
+    membership: Membership = NOWHERE
+    """in which collections it is"""
     candidates: tuple[Choice, ...] = ()
     """newest first"""
     due: Choice | None = None
     """the mandatory one that this computer is to get now, unless the guard takes it back"""
+
+    @property
+    def firmware(self) -> str:
+        """What it asks with, as `[loaders]` and the rules of collections name it."""
+        return LOADER_KEYS.get(self.facts.architecture.code, "")
 
     @property
     def known_identity(self) -> Identity:

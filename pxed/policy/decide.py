@@ -16,6 +16,7 @@ from pxed.policy.advertised import Names, candidates, due
 from pxed.policy.case import Case
 from pxed.policy.facts import Client, Facts
 from pxed.policy.identify import Standing, identify
+from pxed.policy.membership import memberships
 from pxed.policy.password import lock_of
 from pxed.policy.record import is_anothers
 from pxed.policy.verdict import Abort, Boot, Choice, Finding, Ignore, Verdict, Wait
@@ -94,7 +95,10 @@ def delay(case: Case) -> Words | Verdict:
 def identity(case: Case) -> Words | Verdict:
     """5. Known, unknown or conflict."""
     case.identity = identify(case.facts, case.evidence, case.plan)
-    case.collection_ids = case.identity.collection_ids
+    if case.identity.computer is not None:
+        case.membership = memberships(case.plan).of_computer(
+            case.identity.computer, case.identity.collection_ids, case.firmware
+        )
     return case.identity.words
 
 
@@ -113,7 +117,7 @@ def unknown_support(case: Case) -> Words | Verdict:
     collection_id = case.plan.collection_ids.get(setting)
     if collection_id is None:
         return _ignore(case, unknown_support, f"responder.unknown_computers names collection {setting!r}: none such")
-    case.collection_ids = frozenset({collection_id})
+    case.membership = memberships(case.plan).of_unknown(collection_id, case.firmware)
     return phrase("treated as a member of collection {!r}", setting)
 
 

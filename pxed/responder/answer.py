@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from pxed.boot.offer import Terms, loader_key, needs_loader, needs_ticket, reply, shape_for
+from pxed.boot.offer import Terms, needs_loader, needs_ticket, reply, shape_for
 from pxed.boot.token import Ticket, seal
 from pxed.config import Config
 from pxed.datagrams import Received
@@ -28,6 +28,7 @@ from pxed.responder.boots import Boots
 from pxed.responder.endpoint import Answer, Later, Outcome, Place
 from pxed.responder.hearing import Form, Hearing, Reply, facts_about
 from pxed.verdicts import Verdicts
+from pxed.wire.architecture import loader_key
 from pxed.wire.dhcp import decode
 from pxed.wire.layout import Layout, Own
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from pxed.wire.architecture import LOADER_KEYS
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -37,6 +39,15 @@ class Computer:
     guid: uuid.UUID | None
     protected: bool = False
     """no mandatory advertisement is ever handed out to it"""
+    architecture: int | None = None
+    """option 93 as it was heard last; None if it never was"""
+    source: str = ""
+    """name of the computer that this one replaces; empty if none"""
+
+    @property
+    def firmware(self) -> str:
+        """The firmware that it asked with last, as `[loaders]` names it; empty if never heard."""
+        return "" if self.architecture is None else LOADER_KEYS.get(self.architecture, "")
 
 
 class RuleKind(StrEnum):
@@ -62,14 +73,12 @@ class CollectionRule:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A named set of computers: direct members, those that fit a rule, and those of its subcollections."""
+    """A named set of computers: direct members and those that fit a rule; it may have subcollections."""
 
     id: int
     """negative for a built-in one"""
     name: str
     comment: str
-    members: int
-    """how many direct members it has"""
     parent_id: int | None = None
     builtin: str = ""
     """empty, or what is in it by itself: `all`, `unknown`, or `unknown:` with the firmware, as `[loaders]` names it"""
@@ -316,9 +325,12 @@ class Identifiers:
     """each in both byte orders"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """The part of the site that is the same for every computer, read whole and kept until the site changes."""
+    """The part of the site that is the same for every computer, read whole and kept until the site changes.
+
+    Two plans are equal if they are one: what is worked out of a plan is kept for it.
+    """
 
     change: int
     """the change number of the site that this was read at"""
@@ -329,6 +341,7 @@ class Plan:
     """by name"""
     collection_ids: dict[str, int] = field(default_factory=dict)
     """by name"""
+    collections: tuple[Collection, ...] = ()
     passwords: dict[tuple[PasswordScope, int], tuple[str, ...]] = field(default_factory=dict)
     """who has one, by scope and its id; the empty name is that of a password that people share"""
     ignored: Identifiers = Identifiers()

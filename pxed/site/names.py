@@ -25,13 +25,19 @@ def check_name(name: str) -> str:
         raise UsageError(f"the name {name[:20]!r}... has {len(name)} characters; at most {MAX_NAME} are possible")
     if name != name.strip():
         raise UsageError(f"the name {name!r} begins or ends with a space")
-    if not name.isascii() or not name.isprintable():
-        for character in name:
-            if unicodedata.category(character)[0] == "C" or unicodedata.category(character) in {"Zl", "Zp"}:
-                raise UsageError(f"the name {name!r} contains the control character U+{ord(character):04X}")
+    check_printable(name, "the name")
     if looks_like_identifier(name):
         raise UsageError(f"the name {name!r} would be taken for a MAC address or a GUID")
     return name
+
+
+def check_printable(text: str, what: str) -> None:
+    """UsageError if something invisible is in `text`, which is `what`."""
+    if text.isascii() and text.isprintable():
+        return
+    for character in text:
+        if unicodedata.category(character)[0] == "C" or unicodedata.category(character) in {"Zl", "Zp"}:
+            raise UsageError(f"{what} {text!r} contains the control character U+{ord(character):04X}")
 
 
 def looks_like_identifier(text: str) -> bool:

@@ -20,6 +20,7 @@ from pxed.site.model import (
     Advertisement,
     BootImage,
     Collection,
+    CollectionRule,
     Computer,
     Event,
     EventKind,
@@ -102,8 +103,8 @@ class Tx(Protocol):
         """Every computer that has one of these, in no order; any number may be asked for."""
         ...
 
-    def computers(self, collection_id: int | None = None) -> Iterator[Computer]:
-        """All, or those of a collection, by name; read as one iterates, so the first of a million come at once."""
+    def computers(self) -> Iterator[Computer]:
+        """All, by name; read as one iterates, so the first of a million come at once."""
         ...
 
     # lists of identifiers
@@ -122,13 +123,20 @@ class Tx(Protocol):
         """Takes it off; False if it was not there."""
         ...
 
-    # collections
-    def add_collection(self, name: str, comment: str = "") -> Collection:
-        """Refused if the name is taken."""
+    # collections: what edits one that is built in is Refused
+    def add_collection(self, name: str, comment: str = "", parent_id: int | None = None) -> Collection:
+        """Refused if the name is taken; NotFound if there is no collection to put it under."""
+        ...
+
+    def move_collection(self, collection_id: int, parent_id: int | None) -> bool:
+        """Puts it under another one, or to the top; False if it is there already.
+
+        NotFound; Refused if it would be within itself, with the circle.
+        """
         ...
 
     def remove_collection(self, name: str) -> None:
-        """NotFound; Refused while advertised to."""
+        """NotFound; Refused while it is advertised to or has subcollections."""
         ...
 
     def find_collection(self, name: str) -> Collection | None:
@@ -136,7 +144,27 @@ class Tx(Protocol):
         ...
 
     def collections(self, computer_id: int | None = None) -> Sequence[Collection]:
-        """All, or those that hold a computer, by name."""
+        """All, built-in ones too, or those of which a computer is a direct member; by name."""
+        ...
+
+    def add_rules(self, collection_id: int, rules: Sequence[CollectionRule]) -> int:
+        """Adds rules, as `site.rules.make_rule` makes them, and returns how many there were not. NotFound."""
+        ...
+
+    def remove_rule(self, collection_id: int, rule: CollectionRule) -> bool:
+        """False if it has no such rule. NotFound."""
+        ...
+
+    def members(self, collection_id: int, *, include_subcollections: bool = False) -> Iterator[Computer]:
+        """Direct members and those that fit a rule, as computers are now, by name; read as one iterates. NotFound."""
+        ...
+
+    def count_members(self, collection_id: int, *, include_subcollections: bool = False) -> int:
+        """How many those are, each counted once. NotFound."""
+        ...
+
+    def count_all_members(self) -> Mapping[int, int]:
+        """How many there are in every collection itself, by id; 0 for what is not there."""
         ...
 
     def add_member(self, collection_id: int, computer_id: int) -> bool:

@@ -102,3 +102,17 @@ ARCHITECTURES: dict[int, Architecture] = {
 def architecture(code: int) -> Architecture:
     """What is known of `code`; for one that is not in the registry an Architecture without processors."""
     return ARCHITECTURES.get(code) or Architecture(code, f"unknown ({code})", Firmware.OTHER)
+
+
+def loader_key(architecture: Architecture) -> str:
+    """The kind of firmware as `[loaders]` and the rules of collections name it (`bios`, `uefi-amd64`); empty if there
+    is no boot loader for it."""
+    if architecture.firmware is Firmware.BIOS:
+        return "bios"
+    if architecture.firmware is Firmware.UEFI and architecture.cpus:
+        return f"uefi-{architecture.cpus[0]}"
+    return ""
+
+
+LOADER_KEYS = {code: key for code, known in ARCHITECTURES.items() if (key := loader_key(known))}
+"""By code, of what there are boot loaders for."""

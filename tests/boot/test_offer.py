@@ -4,7 +4,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from pxed.boot.offer import SHAPES, Terms, loader_key, needs_loader, reply, shape_for
+from pxed.boot.offer import SHAPES, Terms, needs_loader, reply, shape_for
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Abort, Boot, Finding, Ignore, Verdict, Wait
 from pxed.wire.architecture import ARCHITECTURES, architecture
@@ -167,21 +167,6 @@ def test_a_name_too_long_for_the_header_is_in_option_67_alone() -> None:
     packet = reply(request(), shape, TERMS._replace(ticket=lambda: ticket), at_4011=False)
     assert packet.file == b""
     assert packet.options[Option.BOOTFILE_NAME] == f"http://192.0.2.1:8067/boot/{ticket}/boot.ipxe\0".encode()
-
-
-def test_loader_keys() -> None:
-    keys = {code: loader_key(architecture(code)) for code in (0, 6, 7, 9, 11, 27, 2, 21, 999)}
-    assert keys == {
-        0: "bios",
-        6: "uefi-i386",
-        7: "uefi-amd64",
-        9: "uefi-amd64",
-        11: "uefi-arm64",
-        27: "uefi-riscv64",
-        2: "",
-        21: "",
-        999: "",
-    }
 
 
 def test_shapes_have_distinct_names() -> None:

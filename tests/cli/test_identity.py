@@ -74,7 +74,8 @@ def test_a_computer_that_waits_is_approved_by_its_id(seen: Pxed) -> None:
     assert seen("status", "--json", code=69).json["site"]["waiting"] == 1
     outcome = seen("computer", "approve", str(first["id"]), "--name", "ws-08", "--collection", "Lab")
     assert outcome.err == "computer ws-08 is known, and it goes on\n"
-    assert "Lab" in seen("computer", "show", "52:54:00:00:00:08", "--json").json["collections"]
+    shown = seen("computer", "show", "52:54:00:00:00:08", "--json").json
+    assert "Lab" in [each["name"] for each in shown["collections"]]
     assert [row["mac"] for row in seen("sightings", "--json").json] == ["52:54:00:00:00:09"]
 
 

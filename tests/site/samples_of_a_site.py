@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pxed.site.draft import Draft
 from pxed.site.model import (
     Advertisement,
+    Collection,
     Cpu,
     ImageFile,
     ImageVariant,
@@ -36,6 +37,11 @@ def advertise(tx: Tx, name: str = "ad") -> Advertisement:
         tx.add_boot_image("image")
         tx.put_sequence("s", "image", "{}")
     return tx.advertise(Draft(name, Kind.MANDATORY, "s", "c", NOW))
+
+
+def own_collections(tx: Tx) -> list[Collection]:
+    """Those that are not built in."""
+    return [each for each in tx.collections() if not each.builtin]
 
 
 def record(subject: str, advertisement: Advertisement, changed: int = 0) -> PxeRecord:

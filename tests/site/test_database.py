@@ -22,6 +22,7 @@ from pxed.errors import StoreError
 from pxed.site.database import open_database
 from pxed.site.sql import Link, SqlReader, transaction
 from pxed.site.tables import REVISIONS, metadata
+from tests.site.samples_of_a_site import own_collections
 
 URL = "sqlite:///pxed.db"
 
@@ -180,4 +181,4 @@ def test_two_processes_make_the_same_database_at_once(tmp_path: Path) -> None:
         maker.stdin.close()
     assert [maker.wait() for maker in makers] == [0, 0, 0]
     with transaction(open_database(URL, tmp_path), "") as tx:
-        assert tx.collections() == []
+        assert own_collections(tx) == []

@@ -115,7 +115,7 @@ def test_computers_are_added_changed_or_left(tx: SqlTx) -> None:
         ("new", old, "name old -> new")
     ]
     assert [(change.line.name, change.before, change.text) for change in done.unchanged] == [("same", same, "")]
-    assert [each.name for each in tx.computers(home.id)] == ["fresh", "new", "same"]
+    assert [each.name for each in tx.members(home.id)] == ["fresh", "new", "same"]
     again = import_computers(tx, lines, bad, collection=home)
     assert (again.added, again.changed, len(again.unchanged)) == ((), (), 3)
 

@@ -5,18 +5,45 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.engine import make_url
 
-from pxed.site.sql import advertisements, computers, deployment, edits, history, identify, passwords, reader, records
+from pxed.site.sql import (
+    advertisements,
+    collections,
+    computers,
+    deployment,
+    edits,
+    history,
+    identify,
+    members,
+    passwords,
+    reader,
+    records,
+)
 from pxed.site.sql.link import Statement
 
-MODULES = (advertisements, computers, deployment, edits, history, identify, passwords, reader, records)
+MODULES = (
+    advertisements,
+    collections,
+    computers,
+    deployment,
+    edits,
+    history,
+    identify,
+    members,
+    passwords,
+    reader,
+    records,
+)
 STATEMENTS = {
     f"{module.__name__}.{name}": value
     for module in MODULES
     for name, value in vars(module).items()
     if isinstance(value, Statement)
 } | {
+    **{f"members {deep}": members._MEMBERS[deep] for deep in (False, True)},
+    **{f"member ids {deep}": members._MEMBER_IDS[deep] for deep in (False, True)},
+    **{f"count members {deep}": members._COUNT_MEMBERS[deep] for deep in (False, True)},
     "who": identify._who(2, 4, 3),
-    "members among": computers._members_among(2),
+    "members among": members.members_among(2),
     **{f"adopt {number}": statement for number, statement in enumerate(computers._adopt(2))},
     **{f"end sightings {macs}": computers._end_sightings(macs) for macs in range(3)},
     **{f"traces {macs}": computers._has_traces(macs) for macs in range(3)},
@@ -30,7 +57,7 @@ STATEMENTS = {
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_is_whole_before_it_is_run(name: str, url: str) -> None:
     text, names, constants = STATEMENTS[name].compiled(make_url(url).get_dialect()())
-    assert text.split()[0] in {"SELECT", "INSERT", "UPDATE", "DELETE"}
+    assert text.split()[0] in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}
     assert "POSTCOMPILE" not in text  # SQLAlchemy would fill that in only when it runs the statement itself
     if names is None:
         assert text.count("%(") >= len(constants)

@@ -27,7 +27,19 @@ from pxed.site.model import (
 )
 from pxed.site.sql import SqlReader, SqlTx, transaction
 from pxed.site.store import Tx
-from tests.site.samples_of_a_site import GUID, NOW, VARIANT, A, B, C, advertise, record, sighting, texts
+from tests.site.samples_of_a_site import (
+    GUID,
+    NOW,
+    VARIANT,
+    A,
+    B,
+    C,
+    advertise,
+    own_collections,
+    record,
+    sighting,
+    texts,
+)
 from tests.site_in_memory import MemorySite
 
 
@@ -43,7 +55,7 @@ def test_nothing_that_is_used_can_be_removed(tx: Tx) -> None:
     tx.remove_collection("c")
     tx.remove_sequence("s")
     tx.remove_boot_image("image")
-    assert (list(tx.collections()), list(tx.sequences()), list(tx.boot_images())) == ([], [], [])
+    assert (own_collections(tx), list(tx.sequences()), list(tx.boot_images())) == ([], [], [])
     for edit in (tx.remove_collection, tx.remove_sequence, tx.remove_boot_image):
         with pytest.raises(NotFound):
             edit("c")
@@ -230,7 +242,11 @@ def test_sightings_are_counted(tx: Tx) -> None:
     tx.saw(sighting(C, 1))
     again = replace(sighting(A, 2, GUID), interface="eth1", relay="10.0.0.1", architecture=0, count=3)
     tx.saw(again)
-    assert tx.sightings() == [replace(again, first_seen=NOW, count=4), sighting(C, 1), sighting(B, 1)]
+    assert tx.sightings() == [
+        replace(again, first_seen=NOW, count=4, id=1),
+        replace(sighting(C, 1), id=3),
+        replace(sighting(B, 1), id=2),
+    ]
 
 
 def test_a_known_computer_is_no_sighting(tx: Tx) -> None:

@@ -221,7 +221,7 @@ class SiteMachine(RuleBasedStateMachine):
 
 LOOKS: list[Callable[[Tx], object]] = [
     lambda tx: list(tx.computers()),
-    lambda tx: [list(tx.computers(number)) for number in range(1, 4)],
+    lambda tx: [list(tx.members(each.id)) for each in tx.collections()],
     lambda tx: list(tx.collections()),
     lambda tx: [list(tx.collections(number)) for number in range(1, 4)],
     lambda tx: list(tx.boot_images()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pxed.site.model import Cpu
-from pxed.wire.architecture import ARCHITECTURES, Architecture, Firmware, architecture
+from pxed.wire.architecture import ARCHITECTURES, Architecture, Firmware, architecture, loader_key
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,18 @@ def test_http_variants_follow_their_plain_ones() -> None:
 def test_processors_are_named_as_the_site_names_them() -> None:
     names = {cpu for known in ARCHITECTURES.values() for cpu in known.cpus}
     assert names == {cpu.value for cpu in Cpu}
+
+
+def test_loader_keys() -> None:
+    keys = {code: loader_key(architecture(code)) for code in (0, 6, 7, 9, 11, 27, 2, 21, 999)}
+    assert keys == {
+        0: "bios",
+        6: "uefi-i386",
+        7: "uefi-amd64",
+        9: "uefi-amd64",
+        11: "uefi-arm64",
+        27: "uefi-riscv64",
+        2: "",
+        21: "",
+        999: "",
+    }

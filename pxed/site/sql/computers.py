@@ -1,24 +1,24 @@
-"""Computers and collections."""
+"""Computers."""
 
 from __future__ import annotations
 
 import functools
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from sqlalchemy import BindParameter, bindparam, delete, func, insert, literal_column, or_, select, union_all, update
+from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, union_all, update
 
 from pxed.errors import NotFound, Refused
 from pxed.site.describe import describe_change, describe_computer
 from pxed.site.identifiers import parse_guid, parse_mac
-from pxed.site.model import Collection, Computer, ListedIdentifier, PasswordScope
-from pxed.site.names import check_identity, check_name
+from pxed.site.model import Computer, ListedIdentifier
+from pxed.site.names import check_identity
 from pxed.site.sql.edits import Edits
-from pxed.site.sql.identify import CHUNK, COMPUTER_ROWS, both_orders, find, to_computers
+from pxed.site.sql.identify import COMPUTER_ROWS, both_orders, find, to_computers
 from pxed.site.sql.link import Statement
 from pxed.site.sql.lists import shared_among
-from pxed.site.sql.passwords import forget_passwords
-from pxed.site.tables import advertisement, collection, computer, mac, membership, pxe_record, sighting
+from pxed.site.tables import computer, mac, pxe_record, sighting
 
 _ADD = Statement(insert(computer).returning(computer.c.id), "name", "guid")
 _CHANGE = Statement(update(computer).where(computer.c.id == bindparam("key")), "name", "guid")
@@ -26,45 +26,9 @@ _REMOVE = Statement(delete(computer).where(computer.c.id == bindparam("key")))
 COMPUTER_NAME = Statement(select(computer.c.name).where(computer.c.id == bindparam("key")))
 _BY_ID = Statement(COMPUTER_ROWS.where(computer.c.id == bindparam("key")))
 _ALL = Statement(COMPUTER_ROWS.order_by(computer.c.name))
-_MEMBERS = Statement(
-    COMPUTER_ROWS.join(membership, membership.c.computer_id == computer.c.id)
-    .where(membership.c.collection_id == bindparam("collection"))
-    .order_by(computer.c.name)
-)
 _ADD_MAC = Statement(insert(mac), "address", "computer_id")
 _REMOVE_MAC = Statement(delete(mac).where(mac.c.address == bindparam("mac")))
 _REMOVE_RECORDS = Statement(delete(pxe_record).where(pxe_record.c.subject == bindparam("subject")))
-
-_COLLECTIONS = (
-    select(
-        collection.c.id,
-        collection.c.name,
-        collection.c.comment,
-        select(func.count()).where(membership.c.collection_id == collection.c.id).scalar_subquery(),
-        collection.c.parent_id,
-        collection.c.builtin,
-        collection.c.hand_outs_per_hour,
-    )
-).order_by(collection.c.name)
-_ALL_COLLECTIONS = Statement(_COLLECTIONS.where(collection.c.builtin == literal_column("''")))
-_COLLECTION_BY_NAME = Statement(_COLLECTIONS.where(collection.c.name == bindparam("name")))
-_COLLECTION_NAME = Statement(select(collection.c.name).where(collection.c.id == bindparam("key")))
-_COLLECTIONS_OF = Statement(
-    _COLLECTIONS.where(
-        collection.c.id.in_(select(membership.c.collection_id).where(membership.c.computer_id == bindparam("computer")))
-    )
-)
-_ADD_COLLECTION = Statement(insert(collection).returning(collection.c.id), "name", "comment")
-_REMOVE_COLLECTION = Statement(delete(collection).where(collection.c.id == bindparam("key")))
-_ADVERTISED_TO = Statement(
-    select(advertisement.c.name).where(advertisement.c.collection_id == bindparam("key")).order_by(advertisement.c.id)
-)
-_ADD_MEMBER = Statement(insert(membership), "computer_id", "collection_id")
-_REMOVE_MEMBER = Statement(
-    delete(membership).where(
-        membership.c.computer_id == bindparam("computer"), membership.c.collection_id == bindparam("collection")
-    )
-)
 
 
 @functools.cache
@@ -109,23 +73,12 @@ def _has_traces(macs: int) -> Statement:
     )
 
 
-@functools.cache
-def _members_among(computers: int) -> Statement:
-    """Which of so many computers are in a collection."""
-    return Statement(
-        select(membership.c.computer_id).where(
-            membership.c.collection_id == bindparam("collection"),
-            membership.c.computer_id.in_([bindparam(f"c{i}") for i in range(computers)]),
-        )
-    )
-
-
 def _is_among(guid: uuid.UUID, listed: Sequence[ListedIdentifier]) -> bool:
     return any(each.value in both_orders(guid) for each in listed)
 
 
 class Computers(Edits):
-    """The transaction's part for computers and collections; `pxed.site.store.Tx` says what each method does."""
+    """The transaction's part for computers; `pxed.site.store.Tx` says what each method does."""
 
     def put_computer(self, name: str, macs: Sequence[str], guid: uuid.UUID | None) -> Computer:
         name, addresses, guid = check_identity(name, macs, guid)
@@ -160,7 +113,9 @@ class Computers(Edits):
                 self._link.run(_ADD_MAC, address=address, computer_id=computer_id)
         self._take_over(computer_id, addresses, guid)
         self._edited(text, str(computer_id))
-        return Computer(computer_id, name, addresses, guid, before.protected if before else False)
+        if before is None:
+            return Computer(computer_id, name, addresses, guid)
+        return replace(before, name=name, macs=addresses, guid=guid)
 
     def _take_over(self, computer_id: int, macs: Sequence[str], guid: uuid.UUID | None) -> None:
         """What was kept of the computer while it was unknown: its records become its own, its sightings end."""
@@ -195,72 +150,8 @@ class Computers(Edits):
     ) -> Sequence[Computer]:
         return find(self._link, names, guids, macs)
 
-    def computers(self, collection_id: int | None = None) -> Iterator[Computer]:
-        if collection_id is None:
-            return to_computers(self._link.each(_ALL))
-        return to_computers(self._link.each(_MEMBERS, collection=collection_id))
-
-    def add_collection(self, name: str, comment: str = "") -> Collection:
-        check_name(name)
-        if self.find_collection(name):
-            raise Refused(f"there is a collection {name} already")
-        added = self._link.added(_ADD_COLLECTION, name=name, comment=comment)
-        self._edited(f"collection {name} added")
-        return Collection(added, name, comment, 0)
-
-    def remove_collection(self, name: str) -> None:
-        found = self.find_collection(name)
-        if found is None:
-            raise NotFound(f"there is no collection {name}")
-        if using := self._link.rows(_ADVERTISED_TO, key=found.id):
-            raise Refused(f"collection {name} is advertised to: {', '.join(row[0] for row in using)}")
-        forget_passwords(self._link, PasswordScope.COLLECTION, found.id)
-        self._link.run(_REMOVE_COLLECTION, key=found.id)
-        self._edited(f"collection {name} removed")
-
-    def find_collection(self, name: str) -> Collection | None:
-        row = self._link.row(_COLLECTION_BY_NAME, name=name)
-        return Collection(*row) if row else None
-
-    def collections(self, computer_id: int | None = None) -> Sequence[Collection]:
-        if computer_id is None:
-            return [Collection(*row) for row in self._link.rows(_ALL_COLLECTIONS)]
-        return [Collection(*row) for row in self._link.rows(_COLLECTIONS_OF, computer=computer_id)]
-
-    def add_members(self, collection_id: int, computers: Sequence[Computer]) -> int:
-        where = self._collection_name(collection_id)
-        members: set[int] = set()
-        for start in range(0, len(computers), CHUNK):
-            keys = {f"c{index}": each.id for index, each in enumerate(computers[start : start + CHUNK])}
-            members.update(
-                row[0] for row in self._link.rows(_members_among(len(keys)), collection=collection_id, **keys)
-            )
-        joining = [each for each in computers if each.id not in members]
-        if joining:
-            self._link.run_many(
-                _ADD_MEMBER, ({"computer_id": each.id, "collection_id": collection_id} for each in joining)
-            )
-            self._edited_many((str(each.id), f"computer {each.name} added to collection {where}") for each in joining)
-        return len(joining)
-
-    def add_member(self, collection_id: int, computer_id: int) -> bool:
-        self._collection_name(collection_id)
-        return bool(self.add_members(collection_id, [self._computer(computer_id)]))
-
-    def remove_member(self, collection_id: int, computer_id: int) -> bool:
-        where = self._collection_name(collection_id)
-        who = self._computer(computer_id)
-        if not self._link.run(_REMOVE_MEMBER, computer=computer_id, collection=collection_id):
-            return False
-        self._edited(f"computer {who.name} removed from collection {where}", str(computer_id))
-        return True
-
-    def _collection_name(self, collection_id: int) -> str:
-        row = self._link.row(_COLLECTION_NAME, key=collection_id)
-        if row is None:
-            raise NotFound(f"there is no collection with the id {collection_id}")
-        name: str = row[0]
-        return name
+    def computers(self) -> Iterator[Computer]:
+        return to_computers(self._link.each(_ALL))
 
     def _computer(self, computer_id: int) -> Computer:
         found = next(to_computers(self._link.rows(_BY_ID, key=computer_id)), None)

@@ -18,16 +18,22 @@ CHUNK = 256
 """identifiers of a kind in one statement"""
 
 COMPUTER_ROWS = select(
-    computer.c.id, computer.c.name, computer.c.guid, computer.c.protected, mac.c.address
+    computer.c.id,
+    computer.c.name,
+    computer.c.guid,
+    computer.c.protected,
+    computer.c.architecture,
+    computer.c.source,
+    mac.c.address,
 ).select_from(computer.outerjoin(mac))
 """One row for each MAC address of a computer, or one with None."""
 
 
 def to_computers(rows: Iterable[Row]) -> Iterator[Computer]:
     """Computers from COMPUTER_ROWS in which those of one computer follow one another."""
-    for (computer_id, name, guid, protected), own in groupby(rows, itemgetter(0, 1, 2, 3)):
-        macs = tuple(sorted(row[4] for row in own if row[4] is not None))
-        yield Computer(computer_id, name, macs, uuid.UUID(guid) if guid else None, bool(protected))
+    for (number, name, guid, protected, architecture, source), own in groupby(rows, itemgetter(0, 1, 2, 3, 4, 5)):
+        macs = tuple(sorted(row[6] for row in own if row[6] is not None))
+        yield Computer(number, name, macs, uuid.UUID(guid) if guid else None, bool(protected), architecture, source)
 
 
 def both_orders(guid: uuid.UUID) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from sqlalchemy.engine import Engine
 
 from pxed.site.model import Computer, Evidence, IdentifierList, Known, PasswordScope, Plan, PxeRecord
 from pxed.site.sql.advertisements import read_advertisements
+from pxed.site.sql.collections import read_collections
 from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.deployment import read_boot_images, read_sequences
 from pxed.site.sql.identify import both_orders
@@ -30,11 +31,10 @@ from pxed.site.sql.lists import read_lists
 from pxed.site.sql.passwords import read_hashes, read_people
 from pxed.site.sql.records import RECORD_BY_ID, RECORDS, to_record
 from pxed.site.store import Client
-from pxed.site.tables import collection, computer, membership, pxe_record, site
+from pxed.site.tables import computer, membership, pxe_record, site
 from pxed.site.tables import mac as mac_table
 
 _CHANGE = Statement(select(site.c.change).where(site.c.id == literal_column("1")))
-_COLLECTION_IDS = Statement(select(collection.c.name, collection.c.id))
 _NOTHING = Evidence(None, ())
 
 
@@ -61,6 +61,8 @@ def _computers_of(clients: int) -> Statement:
             computer.c.name,
             computer.c.guid,
             computer.c.protected,
+            computer.c.architecture,
+            computer.c.source,
             _MACS.scalar_subquery(),
             _COLLECTIONS.scalar_subquery(),
         ).where(computer.c.id.in_(union_all(by_mac, by_guid)))
@@ -158,12 +160,14 @@ class SqlReader:
 
 def _read_plan(link: Link, change: int) -> Plan:
     lists = read_lists(link)
+    collections = tuple(read_collections(link))
     return Plan(
         change=change,
         advertisements=tuple(read_advertisements(link)),
         boot_images={image.name: image for image in read_boot_images(link)},
         sequences={sequence.name: sequence for sequence in read_sequences(link)},
-        collection_ids=dict(link.rows(_COLLECTION_IDS)),
+        collection_ids={each.name: each.id for each in collections},
+        collections=collections,
         ignored=lists[IdentifierList.IGNORED],
         shared=lists[IdentifierList.SHARED],
         passwords=read_people(link),
@@ -184,9 +188,10 @@ def _evidence(
     if not rows and not records:
         return [_NOTHING] * len(macs)
     owner_of: dict[str, Known] = {}
-    for number, name, guid, protected, addresses, collections in rows:
+    for number, name, guid, protected, architecture, source, addresses, collections in rows:
         own = tuple(sorted(addresses.split())) if addresses else ()
-        who = Computer(number, name, own, uuid.UUID(guid) if guid else None, bool(protected))
+        uid = uuid.UUID(guid) if guid else None
+        who = Computer(number, name, own, uid, bool(protected), architecture, source)
         known = Known(who, _ids(collections), records.get(str(number), ()))
         owner_of.update(dict.fromkeys(own, known))
         if guid:

@@ -1,0 +1,121 @@
+"""Rules of collections: how they are written, and whom they hold.
+
+`Rules` answers for all collections at once, and by looking up rather than by trying: a GUID or a MAC prefix costs a
+look into a dict however many rules there are, and of the name patterns only those whose first letters fit are tried.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase, translate
+
+from pxed.errors import UsageError
+from pxed.site.identifiers import parse_guid, swap_guid
+from pxed.site.model import CollectionRule, Computer, RuleKind
+from pxed.site.names import MAX_NAME, check_printable
+from pxed.wire.architecture import LOADER_KEYS
+
+_MAC_PREFIX = re.compile(r"[0-9a-f]{2}(?:[-:.]?[0-9a-f]{2}){0,5}")
+_WILDCARD = re.compile(r"[*?\[]")
+_NOBODY: frozenset[int] = frozenset()
+
+
+def make_rule(kind: RuleKind, text: str) -> CollectionRule:
+    """The rule that a person means by `text`, in the one form in which it is kept; UsageError says what is wrong."""
+    match kind:
+        case RuleKind.NAME:
+            return CollectionRule(kind, _name_pattern(text))
+        case RuleKind.MAC:
+            return CollectionRule(kind, _mac_prefix(text))
+        case RuleKind.ARCHITECTURE:
+            known = sorted(set(LOADER_KEYS.values()))
+            if text not in known:
+                raise UsageError(f"there is no firmware {text!r}; there are {', '.join(known)}")
+            return CollectionRule(kind, text)
+        case RuleKind.GUID:
+            try:
+                return CollectionRule(kind, str(parse_guid(text)))
+            except ValueError as error:
+                raise UsageError(str(error)) from None
+
+
+def _name_pattern(text: str) -> str:
+    check_printable(text, "the pattern")
+    if not text or text != text.strip() or len(text) > MAX_NAME:
+        raise UsageError(f"{text[:20]!r} is no pattern for names: 1 to {MAX_NAME} characters, no space around them")
+    return text
+
+
+def _mac_prefix(text: str) -> str:
+    lowered = text.strip().lower()
+    if not _MAC_PREFIX.fullmatch(lowered):
+        raise UsageError(f"{text.strip()!r} is not the beginning of a MAC address in whole bytes, such as 52:54:00")
+    return bytes.fromhex(re.sub(r"[^0-9a-f]", "", lowered)).hex(":")
+
+
+def fits(rule: CollectionRule, computer: Computer, firmware: str) -> bool:
+    """Whether `rule` holds `computer`, which asks with `firmware` (a key of `[loaders]`, empty if never heard)."""
+    match rule.kind:
+        case RuleKind.NAME:
+            return fnmatchcase(computer.name, rule.value)
+        case RuleKind.MAC:
+            return any(mac.startswith(rule.value) for mac in computer.macs)
+        case RuleKind.ARCHITECTURE:
+            return firmware == rule.value
+        case RuleKind.GUID:
+            guid = uuid.UUID(rule.value)
+            return computer.guid in {guid, swap_guid(guid)}
+
+
+class Rules:
+    """The rules of some collections, compiled."""
+
+    def __init__(self, rules: Mapping[int, Iterable[CollectionRule]]) -> None:
+        """`rules` by the id of their collection."""
+        self._patterns: dict[str, list[tuple[Callable[[str], object], int]]] = {}
+        self._macs: dict[str, set[int]] = {}
+        self._firmware: dict[str, set[int]] = {}
+        self._guids: dict[uuid.UUID, set[int]] = {}
+        for collection_id, own in rules.items():
+            for rule in own:
+                self._add(rule, collection_id)
+        self._heads = sorted({len(head) for head in self._patterns})
+        self._prefixes = sorted({len(prefix) for prefix in self._macs})
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._patterns or self._macs or self._firmware or self._guids)
+
+    def holding(self, computer: Computer, firmware: str) -> frozenset[int]:
+        """The ids of all collections one of whose rules `computer` fits; `firmware` as in `fits`."""
+        found: set[int] = set()
+        name = computer.name
+        for length in self._heads:
+            for fitting, collection_id in self._patterns.get(name[:length], ()):
+                if fitting(name):
+                    found.add(collection_id)
+        for length in self._prefixes:
+            for mac in computer.macs:
+                found.update(self._macs.get(mac[:length], ()))
+        if firmware in self._firmware:
+            found |= self._firmware[firmware]
+        if computer.guid in self._guids:
+            found |= self._guids[computer.guid]
+        return frozenset(found) if found else _NOBODY
+
+    def _add(self, rule: CollectionRule, collection_id: int) -> None:
+        match rule.kind:
+            case RuleKind.NAME:
+                head = _WILDCARD.split(rule.value, maxsplit=1)[0]
+                pattern = re.compile(translate(rule.value)).match
+                self._patterns.setdefault(head, []).append((pattern, collection_id))
+            case RuleKind.MAC:
+                self._macs.setdefault(rule.value, set()).add(collection_id)
+            case RuleKind.ARCHITECTURE:
+                self._firmware.setdefault(rule.value, set()).add(collection_id)
+            case RuleKind.GUID:
+                guid = uuid.UUID(rule.value)
+                for order in (guid, swap_guid(guid)):
+                    self._guids.setdefault(order, set()).add(collection_id)
