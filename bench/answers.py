@@ -163,9 +163,9 @@ def make_site(state: Path, computers: int) -> None:
 def _rows(computers: int, collection: int) -> Iterator[tuple[str, Iterator[tuple[object, ...]]]]:
     """What an import writes, without its history: a million computers in seconds."""
     ids = range(1, computers + 1)
-    yield "INSERT INTO computer VALUES (?, ?, ?)", ((i, f"pc{i}", str(guid_of(i - 1))) for i in ids)
-    yield "INSERT INTO mac VALUES (?, ?)", ((mac_of(i - 1).hex(":"), i) for i in ids)
-    yield "INSERT INTO membership VALUES (?, ?)", ((i, collection) for i in ids)
+    yield "INSERT INTO computer (id, name, guid) VALUES (?, ?, ?)", ((i, f"pc{i}", str(guid_of(i - 1))) for i in ids)
+    yield "INSERT INTO mac (address, computer_id) VALUES (?, ?)", ((mac_of(i - 1).hex(":"), i) for i in ids)
+    yield "INSERT INTO membership (computer_id, collection_id) VALUES (?, ?)", ((i, collection) for i in ids)
 
 
 def _insert(link: Link, text: str, rows: Iterator[tuple[object, ...]]) -> None:
