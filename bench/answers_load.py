@@ -1,7 +1,7 @@
 """DISCOVERs of many computers from one socket, and what became of them: rate, latency, correctness of every octet.
 
 As a program it takes an Order as JSON and prints an Outcome as JSON. Packets go out and come in 64 at a time, and are
-one template with xid, MAC address and GUID put into it, so that the load costs a few microseconds a packet. `Order.echo`
+one template with xid, MAC address and GUID put into it, so that the load costs a few microseconds each. `Order.echo`
 makes the program the other end: it sends every packet back as a reply, which shows how fast the load itself is.
 """
 
@@ -185,7 +185,7 @@ def echo(endpoint: socket.socket) -> None:
     """Sends every packet back as a reply that names the loader: the least that a server can do."""
     datagrams = datagrams_on(endpoint)
     request = decode(Template().filled(Template().own(0, 0)))
-    options = {
+    options: dict[int, bytes] = {
         Option.DHCP_MESSAGE_TYPE: bytes((MessageType.OFFER,)),
         Option.SERVER_IDENTIFIER: socket.inet_aton(SERVER),
         Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient",

@@ -21,6 +21,9 @@ _RTMGRP_LINK = 0x1
 _RTMGRP_IPV4_IFADDR = 0x10
 _SETTLE_SECONDS = 0.2
 """Changes come in bursts (link up, address, route): one scan after a burst is enough."""
+_DATAGRAM_BUFFER = 1 << 20
+"""octets of a UDP socket's receive buffer, as far as net.core.rmem_max allows: a storm of some hundred packets waits in
+it while something else has its turn"""
 BACKLOG = 2048
 """TCP connections that wait to be accepted: a class that is switched on connects at once, and one too many waits a
 second and more for its next try."""
@@ -123,6 +126,7 @@ def _bound(kind: int, interface: str, address: str, port: int, *, shared: bool) 
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
         if kind == socket.SOCK_DGRAM:
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _DATAGRAM_BUFFER)
         if shared:
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         endpoint.bind((address, port))

@@ -7,6 +7,7 @@ worker processes started, so that nothing runs with more rights than it needs.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -126,6 +127,8 @@ class Service:
                 tasks.create_task(self._prune_images(point)),
                 tasks.create_task(self._forget_history(point)),
             ]
+            # what is there now stays: the collector need not look at it again in the middle of a storm
+            gc.freeze()
             self._announce()
             await self._stop.wait()
             self._notifier.stopping()

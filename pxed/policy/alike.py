@@ -26,7 +26,7 @@ from pxed.policy.decide import decide, identity, name_of, nothing, optional, unk
 from pxed.policy.facts import Facts
 from pxed.policy.membership import memberships
 from pxed.policy.schedule import timetable_of
-from pxed.policy.verdict import Verdict
+from pxed.policy.verdict import Finding, Verdict
 from pxed.site.model import Advertisement, Evidence, Kind, Plan
 from pxed.wire.architecture import LOADER_KEYS
 
@@ -76,7 +76,8 @@ def common(verdict: Verdict) -> Verdict | None:
     found = {finding.rule: finding.words for finding in verdict.trail}
     if found.get(name_of(due), NO_MANDATORY) != NO_MANDATORY:
         return None
-    trail = tuple(finding for finding in verdict.trail if finding.rule != name_of(identity))
+    # its sentences are told for many, so they are put together once
+    trail = tuple(Finding(each.rule, each.text) for each in verdict.trail if each.rule != name_of(identity))
     return replace(verdict, trail=trail, identity=None)
 
 

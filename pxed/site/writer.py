@@ -33,9 +33,9 @@ QUEUE = 10_000
 """Jobs of each class that may wait. A storm of packets, or a disk that stays full, must not fill the memory."""
 RETRY_SECONDS = 1.0
 """How long a database in trouble is left alone when only history is waiting."""
-HISTORY_SECONDS = 0.25
+HISTORY_SECONDS = 0.5
 """Droppable jobs are written no more often: in a storm of packets the processor belongs to the answers."""
-HISTORY_BATCH = 250
+HISTORY_BATCH = 500
 """Droppable jobs written at one time, besides lines of history: sightings made up by a stranger cost no more."""
 
 log = logging.getLogger(__name__)

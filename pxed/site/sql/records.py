@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from pxed.errors import NotFound, Refused
 from pxed.site.identifiers import parse_mac
@@ -117,13 +117,13 @@ _ADD_SIGHTING = Statement(
     "last_seen",
     "count",
 )
+_COUNT_SIGHTINGS = Statement(select(func.count()).select_from(sighting))
 _TRIM_SIGHTINGS = Statement(
     delete(sighting).where(
-        sighting.c.id.not_in(
-            select(sighting.c.id).order_by(sighting.c.last_seen.desc(), sighting.c.id.desc()).limit(bindparam("kept"))
-        )
+        sighting.c.id.in_(select(sighting.c.id).order_by(sighting.c.last_seen, sighting.c.id).limit(bindparam("most")))
     )
 )
+"""Along the index of `last_seen`, from its old end."""
 
 
 def to_record(row: Sequence[Any]) -> PxeRecord:
@@ -223,7 +223,9 @@ class Records(Edits):
             **values,
         )
         if number % _TRIM_EVERY == 0:
-            self._link.run(_TRIM_SIGHTINGS, kept=SIGHTINGS_KEPT)
+            beyond = self._link.rows(_COUNT_SIGHTINGS)[0][0] - SIGHTINGS_KEPT
+            if beyond > 0:
+                self._link.run(_TRIM_SIGHTINGS, most=beyond)
 
     def sightings(self) -> Sequence[Sighting]:
         return [_to_sighting(row, self._now) for row in self._link.rows(_SIGHTINGS, kept=SIGHTINGS_KEPT)]
