@@ -51,6 +51,10 @@ class Records:
         self._clock = clock
         self._fetched: OrderedDict[tuple[int, int], set[str]] = OrderedDict()
 
+    def later(self, job: Callable[[Tx], object]) -> None:
+        """Runs a job when it can be; it may be late, or dropped."""
+        self._writer.submit_droppable(job)
+
     def saw(self, sighting: Sighting) -> None:
         """An unknown computer was seen."""
         self._writer.submit_droppable(lambda tx: tx.saw(sighting))

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from pxed.config import Config
 from pxed.errors import StoreError
+from pxed.identities import Identities
 from pxed.policy.alike import Kept
 from pxed.policy.decide import decide, ignore_list, name_of
 from pxed.policy.facts import Facts, Stage
@@ -37,6 +38,7 @@ class Verdicts:
         self._clock = clock
         self._kept = Kept()
         self._log = VerdictLog(records)
+        self._identities = Identities(records.later)
         self._store_fault = ""
 
     def decide(self, facts: Facts) -> Verdict:
@@ -70,6 +72,8 @@ class Verdicts:
     def _remember(self, facts: Facts, evidence: Evidence, verdict: Verdict, now: datetime) -> None:
         if facts.stage is Stage.SCRIPT:
             return
+        if facts.guid is not None:
+            self._identities.notice(facts.mac, facts.guid, facts.interface, now, conflict=evidence.disagrees)
         if evidence.by_mac is None and not evidence.by_guid:
             relay = str(facts.relay) if facts.relay else ""
             code = facts.architecture.code

@@ -15,6 +15,7 @@ FLOOR = {
         "tftp",
         "web",
         "verdicts",
+        "identities",
         "verdict_log",
         "records",
         "transfers",
@@ -42,7 +43,7 @@ SIDEWAYS = {
     ("waking", "interfaces"),
     ("tftp", "content"),
     *(("tftp.session", "tftp.negotiation"), ("tftp.lessons", "tftp.negotiation"), ("tftp.lessons", "tftp.session")),
-    *(("verdicts", room) for room in ("verdict_log", "records")),
+    *(("verdicts", room) for room in ("verdict_log", "records", "identities")),
     ("verdict_log", "records"),
     ("transfers", "records"),
     ("transfers", "tftp"),  # the form of a worker's report

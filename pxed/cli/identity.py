@@ -1,4 +1,4 @@
-"""`pxed identity`: identifiers that are ignored or shared."""
+"""`pxed identity`: the lists of identifiers that are ignored or shared."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import click
 
+from pxed.cli.conflicts import conflicts, settle
 from pxed.cli.lazy import VerbGroup
 from pxed.cli.names import Identifier, IdentifierType
 from pxed.cli.output import print_rows
@@ -158,3 +159,7 @@ def _list(session: Session, which: IdentifierList) -> None:
     with session.reading() as tx:
         rows = [asdict(listed) for listed in tx.listed(which)]
     print_rows(rows, _COLUMNS, as_json=session.as_json, empty=f"no identifier is on the {which} list")
+
+
+command.add_command(conflicts)
+command.add_command(settle)

@@ -50,10 +50,12 @@ class Lab:
 
 
 @asynccontextmanager
-async def opened(purpose: str, loaders: Loaders, tell: Tell, logs: Path | None = None) -> AsyncIterator[Lab]:
+async def opened(
+    purpose: str, loaders: Loaders, tell: Tell, logs: Path | None = None, settings: str = ""
+) -> AsyncIterator[Lab]:
     """Brings a lab up and, when the block ends, takes it down with all that belongs to it.
 
-    Its logs are copied into `logs` first, if that is given.
+    Its logs are copied into `logs` first, if that is given. `settings` are further tables of the configuration.
     """
     started = time.monotonic()
 
@@ -68,7 +70,7 @@ async def opened(purpose: str, loaders: Loaders, tell: Tell, logs: Path | None =
                 "the DHCP server", clock, file=stack.enter_context((directory / "dhcp.log").open("w"))
             )
             log = Transcript("pxed serve", clock, file=stack.enter_context((directory / "pxed.log").open("w")))
-            point = configure(directory, loaders.directory, log)
+            point = configure(directory, loaders.directory, log, settings)
             await stack.enter_async_context(dhcp_server(net, directory, dhcp_log))
             await stack.enter_async_context(serving(point, net))
             tell(None, "lab", f"{lab} is up; {loaders.origin}")

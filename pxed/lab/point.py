@@ -38,8 +38,11 @@ class ServicePoint:
         return json.loads(await self.pxed(*arguments, "--json"))
 
 
-def configure(directory: Path, loaders: Path, log: Transcript) -> ServicePoint:
-    """Writes the configuration file of a service point whose state and boot files are in `directory`."""
+def configure(directory: Path, loaders: Path, log: Transcript, settings: str = "") -> ServicePoint:
+    """Writes the configuration file of a service point whose state and boot files are in `directory`.
+
+    `settings` are further tables of it, as text.
+    """
     config = directory / "pxed.toml"
     config.write_text(
         f"""\
@@ -52,6 +55,8 @@ name = {_quoted(INTERFACE)}
 
 [tftp]
 loader_dirs = [{_quoted(loaders)}]
+
+{settings}
 """
     )
     return ServicePoint(config, log)

@@ -15,6 +15,8 @@ PROMPT = r"^pxed: press F12 within"
 BOOTS = r"^pxed: .* boots "
 RUNS = r"^pxed: .*: task sequence "
 SUCCEEDED = r"^pxed: the task sequence has succeeded"
+WAITS = r"^pxed: tell the administrator its ID: "
+"""an unknown computer waits for approval"""
 LOCAL_BOOT = r"^pxed: (on to the next boot device|nothing to do)|PXE-E21: Remote boot cancelled"
 """the machine was told to go on: by a boot script, or OVMF's PXE client by the answer to its first packet"""
 TROUBLE = (

@@ -274,6 +274,12 @@ class Evidence:
     unknown_records: tuple[PxeRecord, ...] = ()
     """records kept under the identifiers themselves, as `Plan.subject_of_unknown` has it"""
 
+    @property
+    def disagrees(self) -> bool:
+        """Whether it points at different computers."""
+        first = self.by_mac or (self.by_guid[0] if self.by_guid else None)
+        return any(each is not first for each in self.by_guid)
+
 
 class IdentifierList(StrEnum):
     """What an operator says of identifiers, whoever shows them."""
@@ -402,6 +408,83 @@ class SetBy:
 
     user: str
     at: datetime
+
+
+class ConflictKind(StrEnum):
+    """What identifiers that disagree look like."""
+
+    DOCK = "dock"
+    ADAPTER = "adapter"
+    MAINBOARD = "mainboard"
+    DUPLICATE = "duplicate"
+    TWICE = "twice"
+
+    @property
+    def label(self) -> str:
+        """As people call it."""
+        return _CONFLICT_LABELS[self]
+
+
+_CONFLICT_LABELS = {
+    ConflictKind.DOCK: "a dock that travels",
+    ConflictKind.ADAPTER: "a network adapter that moved",
+    ConflictKind.MAINBOARD: "a replaced mainboard",
+    ConflictKind.DUPLICATE: "a duplicated GUID",
+    ConflictKind.TWICE: "one computer entered twice",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """A MAC address and a GUID in one packet, with what else was seen of both; nothing in it is on the shared list."""
+
+    mac: str
+    guid: uuid.UUID
+    """as it was seen"""
+    mac_owner: Computer | None
+    guid_owners: tuple[Computer, ...]
+    guids: Mapping[uuid.UUID, Computer | None]
+    """all that were seen with this MAC address, this one too, and whose they are; each in one byte order"""
+    macs: Mapping[str, Computer | None]
+    """all that were seen with this GUID, this one too, and whose they are"""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What is the matter with identifiers that were seen together."""
+
+    kind: ConflictKind
+    mac: str
+    """empty if it is about the GUID alone"""
+    guid: uuid.UUID | None
+    """None if it is about the MAC address alone"""
+    owners: frozenset[int]
+    """the computers concerned"""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Identifiers that disagree, for an operator to settle."""
+
+    id: int
+    kind: ConflictKind
+    mac: str
+    """empty if it is about the GUID alone"""
+    guid: uuid.UUID | None
+    """None if it is about the MAC address alone"""
+    serial: str
+    """empty if it is not known: no packet has it"""
+    interface: str
+    """where it was seen last"""
+    first_seen: datetime
+    last_seen: datetime
+    count: int
+    """how often it was noticed; a boot that repeats itself within the hour is noticed once"""
+    owners: frozenset[int] = frozenset()
+    """the computers concerned"""
+    settled_at: datetime | None = None
+    settled_by: str = ""
+    settled_how: str = ""
 
 
 class EventKind(StrEnum):

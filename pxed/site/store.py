@@ -22,6 +22,7 @@ from pxed.site.model import (
     Collection,
     CollectionRule,
     Computer,
+    Conflict,
     Event,
     EventKind,
     Evidence,
@@ -36,7 +37,9 @@ from pxed.site.model import (
     PxeRecord,
     SetBy,
     Sighting,
+    Suspicion,
     TaskSequence,
+    Together,
 )
 
 T = TypeVar("T")
@@ -121,6 +124,44 @@ class Tx(Protocol):
 
     def unlist_identifier(self, which: IdentifierList, kind: IdentifierKind, value: str) -> bool:
         """Takes it off; False if it was not there."""
+        ...
+
+    # identifiers that disagree
+    def came_together(self, mac: str, guid: uuid.UUID) -> Together | None:
+        """Notes that a MAC address and a GUID were in one packet, and returns what is known of both.
+
+        None if one of them is on the shared list, or if it is no news: not an hour ago, and not of different computers.
+        Bounded, the oldest go.
+        """
+        ...
+
+    def seen_with(self, mac: str, guid: uuid.UUID | None) -> tuple[Sequence[str], Sequence[uuid.UUID]]:
+        """The MAC addresses that came with a GUID and the GUIDs that came with a MAC address, if they are given."""
+        ...
+
+    def put_conflict(self, suspicion: Suspicion, interface: str) -> None:
+        """Puts it into the queue, or counts it up there. Settled ones open again only with new facts. Bounded."""
+        ...
+
+    def conflicts(self, *, settled: bool = False) -> Sequence[Conflict]:
+        """Those that are open, or all; last seen first, open ones before settled ones."""
+        ...
+
+    def find_conflict(self, conflict_id: int) -> Conflict | None:
+        """By its id."""
+        ...
+
+    def settle_conflict(self, conflict_id: int, how: str, *, dismissed: bool = False) -> None:
+        """Takes it out of the queue. NotFound.
+
+        What was seen of its identifiers until now counts no more; if it is `dismissed`, it opens again only when other
+        computers are concerned.
+        """
+        ...
+
+    def merge_computers(self, computer_id: int, other_id: int) -> None:
+        """Gives a computer all that another one has (MAC addresses, collections, variables, records, history), except
+        its GUID, and removes that other one. NotFound."""
         ...
 
     # collections: what edits one that is built in is Refused

@@ -265,12 +265,14 @@ listed_identifier = Table(
 seen_identity = Table(
     "seen_identity",
     metadata,
-    Column("mac", Text, primary_key=True),
-    Column("guid", Text, primary_key=True, index=True),
+    Column("id", Integer, primary_key=True),
+    Column("mac", Text, nullable=False),
+    Column("guid", Text, nullable=False, index=True),
     Column("last_seen", BigInteger, nullable=False, index=True),
-    sqlite_with_rowid=False,
+    UniqueConstraint("mac", "guid"),
+    sqlite_autoincrement=True,
 )
-"""Which MAC address was seen with which GUID."""
+"""Which MAC address was seen with which GUID, the lesser of the two that it is in either byte order."""
 
 conflict = Table(
     "conflict",
@@ -287,10 +289,12 @@ conflict = Table(
     Column("settled_at", BigInteger),
     Column("settled_by", Text, nullable=False, server_default=""),
     Column("settled_how", Text, nullable=False, server_default=""),
+    Column("owners", Text, nullable=False, server_default=""),
     UniqueConstraint("kind", "mac", "guid"),
     sqlite_autoincrement=True,
 )
-"""Identifiers that disagree, for an operator to settle."""
+"""Identifiers that disagree, for an operator to settle. `mac` or `guid` is empty if it is about the other one alone,
+`owners` are the ids of the computers concerned."""
 
 password = Table(
     "password",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from pxed.identities import Identities
 from pxed.site.database import open_database
-from pxed.site.model import Sighting
+from pxed.site.model import PxeRecord, RecordState, Sighting
 from pxed.site.sql import transaction
+from pxed.site.store import Tx
 from tests.cli.conftest import Pxed
 
 MAC, GUID = "52:54:00:00:00:01", "4c4c4544-0044-4a10-8039-b4c04f333232"
@@ -98,3 +101,80 @@ def test_an_unknown_computer_that_may_wait_is_explained(site: Pxed, config_file:
     outcome = site("explain", "52:54:00:00:00:09")
     assert outcome.out.splitlines()[-1].endswith("waits at its boot loader until `pxed computer approve`")
     site("check")
+
+
+@pytest.fixture
+def disagreeing(site: Pxed, tmp_path: Path) -> Pxed:
+    """A site on which a computer showed the MAC address of one and the GUID of another."""
+    site("computer", "add", "ws-09", "--guid", GUID)
+    with transaction(open_database("sqlite:///pxed.db", tmp_path / "state"), "") as tx:
+        Identities(lambda job: run_in(tx, job)).notice(MAC, uuid.UUID(GUID), "eth0", datetime.now(UTC), conflict=True)
+    return site
+
+
+def run_in(tx: Tx, job: Callable[[Tx], object]) -> None:
+    job(tx)
+
+
+def test_the_queue_says_what_was_seen_and_what_it_looks_like(disagreeing: Pxed) -> None:
+    (row,) = disagreeing("identity", "conflicts", "--json").json
+    assert (row["kind"], row["looks_like"]) == ("twice", "one computer entered twice")
+    assert (row["macs"], row["guids"], row["computers"]) == ([MAC], [GUID], ["ws-01", "ws-09"])
+    assert (row["interface"], row["count"], row["serial"]) == ("eth0", 1, "")
+    assert disagreeing("status", "--json", code=69).json["site"]["conflicts"] == 1
+    data = disagreeing("explain", MAC, "--guid", GUID, "--json").json
+    assert data["standing"] == "conflict"
+
+
+@pytest.mark.parametrize(
+    ("way", "how"),
+    [
+        (("--merge", "ws-01"), f"ws-09 merged into ws-01, ws-01 has the GUID {GUID}"),
+        (("--share", "mac"), f"the MAC address {MAC} put on the shared list"),
+        (("--ignore", "guid"), f"the GUID {GUID} put on the ignored list"),
+        (("--dismiss",), "dismissed"),
+    ],
+)
+def test_each_way_settles_it_and_says_how(disagreeing: Pxed, way: tuple[str, ...], how: str) -> None:
+    assert disagreeing("identity", "settle", "1", *way).err == f"conflict 1 is settled: {how}\n"
+    assert disagreeing("identity", "conflicts", "--json").json == []
+    (row,) = disagreeing("identity", "conflicts", "--all", "--json").json
+    assert (row["settled_by"], row["settled_how"]) == ("jane", how)
+    texts = [(event["user"], event["text"]) for event in disagreeing("history", "ws-01", "--json").json]
+    assert ("jane", f"conflict 1 settled: {how}") in texts
+    assert "was settled by jane" in disagreeing("identity", "settle", "1", "--dismiss", code=1).err
+
+
+def test_a_mac_that_is_all_that_a_computer_has_cannot_be_moved_away(disagreeing: Pxed) -> None:
+    outcome = disagreeing("identity", "settle", "1", "--move-mac", "ws-09", code=1)
+    assert "--merge ws-09 makes them one" in outcome.err
+    disagreeing("computer", "add", "ws-01", "--mac", MAC, "--guid", "4c4c4544-0044-4a10-8039-b4c04f333233")
+    outcome = disagreeing("identity", "settle", "1", "--move-mac", "ws-09")
+    assert outcome.err.endswith(f"the MAC address {MAC} moved from ws-01 to ws-09\n")
+
+
+@pytest.mark.parametrize("way", [(), ("--share", "mac", "--dismiss"), ("--share", "name")])
+def test_one_way_is_needed(disagreeing: Pxed, way: tuple[str, ...]) -> None:
+    disagreeing("identity", "settle", "1", *way, code=2)
+    assert len(disagreeing("identity", "conflicts", "--json").json) == 1
+
+
+def test_a_conflict_that_is_none(site: Pxed) -> None:
+    assert "there is no conflict 7" in site("identity", "settle", "7", "--dismiss", code=1).err
+    assert site("identity", "conflicts").err == "no identifiers disagree\n"
+
+
+def test_an_unknown_computer_that_was_installed_is_explained(site: Pxed, config_file: Path, tmp_path: Path) -> None:
+    config_file.write_text(config_file.read_text() + '[responder]\nunknown_computers = "Lab"\n')
+    site("advertise", "install", "--to", "Lab", "--mandatory", "--name", "Now")
+    mac, now = "52:54:00:00:00:09", datetime.now(UTC)
+    assert site("explain", mac, "--json").json["mandatory"]
+    with transaction(open_database("sqlite:///pxed.db", tmp_path / "state"), "") as tx:
+        (one,) = tx.advertisements()
+        done = PxeRecord(0, mac, one.id, RecordState.SUCCEEDED, 1, now, now, "", "", assigned_at=now)
+        tx.save_record(done)
+    for name in ("", "ws-09"):
+        data = site("explain", mac, "--json").json
+        assert (data["verdict"], data["computer"]) == ("abort", name)
+        assert "'Now' has run (try 1: succeeded); clear-last allows it again" in data["reason"]
+        site("computer", "add", "ws-09", "--mac", mac, "--collection", "Lab")

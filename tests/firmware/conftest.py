@@ -42,14 +42,20 @@ def logs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest.fixture
+def settings() -> str:
+    """Further tables of the service point's configuration; a test that needs some is parametrized with them."""
+    return ""
+
+
 @pytest_asyncio.fixture
-async def scenario(loaders: Loaders, image: Path, logs: Path) -> AsyncIterator[Scenario]:
+async def scenario(loaders: Loaders, image: Path, logs: Path, settings: str) -> AsyncIterator[Scenario]:
     """A lab that is up."""
 
     def tell(at: float | None, who: str, what: str) -> None:
         print(f"{at if at is not None else 0.0:8.2f}  {who}: {what}")
 
-    async with opened("test", loaders, tell, logs) as lab:
+    async with opened("test", loaders, tell, logs, settings) as lab:
         scenario = Scenario(lab, CACHE)
         files = ["--kernel", str(image / KERNEL), "--initrd", str(image / INITRD), "--command-line", COMMAND_LINE]
         await lab.point.pxed("bootimage", "add", IMAGE, "--arch", "amd64", *files)

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import pytest
 from sqlalchemy.engine import make_url
 
-from pxed.site.sql import (
-    advertisements,
-    collections,
-    computers,
-    deployment,
-    edits,
-    history,
-    identify,
-    members,
-    passwords,
-    reader,
-    records,
-)
+import pxed.site.sql
+from pxed.site.sql import computers, edits, identify, lists, members, merging, reader
 from pxed.site.sql.link import Statement
 
-MODULES = (
-    advertisements,
-    collections,
-    computers,
-    deployment,
-    edits,
-    history,
-    identify,
-    members,
-    passwords,
-    reader,
-    records,
-)
+MODULES = [
+    importlib.import_module(f"{pxed.site.sql.__name__}.{each.name}")
+    for each in pkgutil.iter_modules(pxed.site.sql.__path__)
+]
 STATEMENTS = {
     f"{module.__name__}.{name}": value
     for module in MODULES
@@ -44,9 +27,11 @@ STATEMENTS = {
     **{f"count members {deep}": members._COUNT_MEMBERS[deep] for deep in (False, True)},
     "who": identify._who(2, 4, 3),
     "members among": members.members_among(2),
-    **{f"adopt {number}": statement for number, statement in enumerate(computers._adopt(2))},
+    **{f"adopt {number}": statement for number, statement in enumerate(computers.adopt_records(2))},
     **{f"end sightings {macs}": computers._end_sightings(macs) for macs in range(3)},
     **{f"traces {macs}": computers._has_traces(macs) for macs in range(3)},
+    "among": lists._among(3),
+    **{f"merge {number}": statement for number, statement in enumerate((*merging._MOVES, *merging._RETELLINGS))},
     "events": edits._add_events(2),
     **{f"computers of {clients}": reader._computers_of(clients) for clients in (1, 8)},
     "records of": reader._records_of(8),

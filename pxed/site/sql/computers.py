@@ -32,7 +32,7 @@ _REMOVE_RECORDS = Statement(delete(pxe_record).where(pxe_record.c.subject == bin
 
 
 @functools.cache
-def _adopt(macs: int) -> tuple[Statement, Statement]:
+def adopt_records(macs: int) -> tuple[Statement, Statement]:
     """For a computer with so many MAC addresses: drop all but the latest record of an advertisement, then own it."""
     own: list[BindParameter[str]] = [bindparam("g0"), bindparam("g1"), *(bindparam(f"m{i}") for i in range(macs))]
     subjects: list[BindParameter[str]] = [bindparam("subject"), *own]
@@ -123,7 +123,7 @@ class Computers(Edits):
         keys = {"g0": orders[0], "g1": orders[1], **{f"m{index}": mac for index, mac in enumerate(macs)}}
         if not self._link.row(_has_traces(len(macs)), **keys):
             return
-        drop_superseded, own = _adopt(len(macs))
+        drop_superseded, own = adopt_records(len(macs))
         self._link.run(drop_superseded, subject=str(computer_id), **keys)
         self._link.run(own, subject_now=str(computer_id), **keys)
         self._link.run(_end_sightings(len(macs)), **keys)

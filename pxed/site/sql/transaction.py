@@ -9,17 +9,19 @@ from datetime import UTC, datetime
 from sqlalchemy.engine import Engine
 
 from pxed.site.sql.advertisements import Advertisements
+from pxed.site.sql.conflicts import Conflicts
 from pxed.site.sql.deployment import Deployment
 from pxed.site.sql.history import History
 from pxed.site.sql.link import Link
 from pxed.site.sql.lists import Lists
 from pxed.site.sql.members import Members
+from pxed.site.sql.merging import Merging
 from pxed.site.sql.overview import Overviews
 from pxed.site.sql.passwords import Passwords
 from pxed.site.sql.records import Records
 
 
-class SqlTx(Members, Lists, Deployment, Advertisements, Records, Passwords, History, Overviews):
+class SqlTx(Members, Merging, Lists, Conflicts, Deployment, Advertisements, Records, Passwords, History, Overviews):
     """`pxed.site.store.Tx` on a link whose transaction (or savepoint) is open."""
 
 

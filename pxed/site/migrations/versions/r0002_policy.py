@@ -182,10 +182,12 @@ def _identity() -> None:
     )
     op.create_table(
         "seen_identity",
-        sa.Column("mac", sa.Text, primary_key=True),
-        sa.Column("guid", sa.Text, primary_key=True, index=True),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("mac", sa.Text, nullable=False),
+        sa.Column("guid", sa.Text, nullable=False, index=True),
         sa.Column("last_seen", sa.BigInteger, nullable=False, index=True),
-        sqlite_with_rowid=False,
+        sa.UniqueConstraint("mac", "guid"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "conflict",
@@ -201,6 +203,7 @@ def _identity() -> None:
         sa.Column("settled_at", sa.BigInteger),
         _text("settled_by"),
         _text("settled_how"),
+        _text("owners"),
         sa.UniqueConstraint("kind", "mac", "guid"),
         sqlite_autoincrement=True,
     )

@@ -1,0 +1,43 @@
+"""Notices which MAC address comes with which GUID, and puts what does not belong together into the queue."""
+
+from __future__ import annotations
+
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from pxed.policy.suspicion import suspect
+from pxed.site.store import Tx
+
+_NEWS, _NEWS_OF_CONFLICT = timedelta(hours=1), timedelta(minutes=1)
+"""The same two again within this time are not written again; a conflict is noticed once a boot."""
+_REMEMBERED = 8192
+"""Bound of that memory: a stranger can invent identifiers, so the oldest go first."""
+
+
+class Identities:
+    """What was seen together of late; `later` takes jobs that may be dropped."""
+
+    def __init__(self, later: Callable[[Callable[[Tx], object]], None]) -> None:
+        self._later = later
+        self._noticed: OrderedDict[tuple[str, uuid.UUID], datetime] = OrderedDict()
+
+    def notice(self, mac: str, guid: uuid.UUID, interface: str, now: datetime, *, conflict: bool) -> None:
+        """They were in one packet; `conflict` says that they are known to belong to different computers."""
+        key = mac, guid
+        before = self._noticed.get(key)
+        if before is not None and timedelta(0) <= now - before < (_NEWS_OF_CONFLICT if conflict else _NEWS):
+            return
+        self._noticed[key] = now
+        self._noticed.move_to_end(key)
+        if len(self._noticed) > _REMEMBERED:
+            self._noticed.popitem(last=False)
+
+        def job(tx: Tx) -> None:
+            seen = tx.came_together(mac, guid)
+            suspicion = suspect(seen) if seen is not None else None
+            if suspicion is not None:
+                tx.put_conflict(suspicion, interface)
+
+        self._later(job)
