@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pxed.cli.names import GuidType
 from pxed.cli.output import print_json
 from pxed.cli.session import Session
 from pxed.errors import NotFound
@@ -38,8 +39,9 @@ ARCHITECTURES = {
     show_default=True,
     help="The firmware that it would ask with.",
 )
+@click.option("--guid", "shown", type=GuidType(), help="The GUID that it would show, if not its own.")
 @click.pass_obj
-def command(session: Session, key: str, arch: str) -> None:
+def command(session: Session, key: str, arch: str, shown: uuid.UUID | None) -> None:
     """Say what a computer would get if it booted from the network now, and which rules led to it.
 
     A MAC address or GUID that no computer has is explained as an unknown one.
@@ -54,7 +56,8 @@ def command(session: Session, key: str, arch: str) -> None:
     from pxed.site.sql import SqlReader
     from pxed.wire.architecture import architecture
 
-    mac, guid = _identifiers(session, key)
+    mac, own = _identifiers(session, key)
+    guid = shown or own
     config = session.config
     reader = SqlReader(open_database(config.database.url, config.service.state_dir))
     facts = Facts(mac, guid, architecture(ARCHITECTURES[arch]), Client.PXE, Stage.FIRMWARE, interface="")
