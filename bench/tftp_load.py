@@ -44,9 +44,9 @@ _SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32
 
 _sockaddr = struct.Struct("=H2s4s8x")
 _pktinfo = struct.Struct("=QiiI4s4s4x")  # cmsghdr, then in_pktinfo: interface, source, destination
-_message = struct.Struct("QI4xQQQQi4xI4x")
-_outgoing = struct.Struct("QI4xQQQQ")
-_iovec = struct.Struct("QQ")
+_message = struct.Struct("LI4xLLLLi4xI4x")
+_outgoing = struct.Struct("LI4xLLLL")
+_iovec = struct.Struct("LL")
 _length = struct.Struct("56xI4x")
 _record = struct.Struct(f"!2xH12x24xI4xI{_STRIDE - _HEAD - 4}x")  # server's port, client's address, opcode and block
 

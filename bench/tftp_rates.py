@@ -8,7 +8,7 @@ from bench.content import BLOCK_SIZE, blocks_of
 from bench.result import Result
 from bench.tftp_bench import AREA, Bench, bench, missing
 
-_ROUNDS, _QUICK_ROUNDS = 5, 2
+_ROUNDS, _QUICK_ROUNDS = 3, 2
 _LOOK = 128
 """datagrams that the load takes at once at most"""
 

@@ -19,7 +19,6 @@ import errno
 import socket
 import struct
 import sys
-from collections.abc import Iterable
 from typing import Protocol
 
 from pxed.tftp.blocks import HEADER, PAIR_SHIFT, Memory, Piece, piece_with
@@ -27,8 +26,10 @@ from pxed.wire.tftp import Opcode
 
 Peer = bytes
 """The first 8 octets of a sockaddr_in (family, port, IPv4 address): names a client's socket."""
-Packet = tuple[tuple[Peer, int, int], int, int]
-"""((sender, opcode, block number or error code), length, index); with a length below 4 the numbers are void"""
+Packet = tuple[Peer, int, int]
+"""(sender, opcode, block number or error code); the opcode is NO_OPCODE if the datagram is too short for both"""
+
+NO_OPCODE = 0
 
 RECEIVED = 64
 """datagrams a call"""
@@ -45,9 +46,10 @@ _UDP_SEGMENT = 103
 
 _peer_head = struct.Struct("=H")
 _port = struct.Struct("!H")
-_mmsghdr = struct.Struct("QI4xQQQQi4xI4x")  # name, its length, iovecs, their number, control, its length, flags, length
-_msghdr = struct.Struct("QI4xQQQQ")
-_iovec = struct.Struct("QQ")
+# Addresses as L and not as Q, which takes the struct module twice as long.
+_mmsghdr = struct.Struct("LI4xLLLLi4xI4x")  # name, its length, iovecs, their number, control, its length, flags, length
+_msghdr = struct.Struct("LI4xLLLL")
+_iovec = struct.Struct("LL")
 _segment_size = struct.Struct("QiiH6x")  # cmsghdr of 18 octets with UDP_SEGMENT, padded
 _CONTROL = _segment_size.size
 _record = struct.Struct(f">8s8xHH{HEAD - 4}x")  # sockaddr_in, then the datagram's head
@@ -100,10 +102,10 @@ class Lane:
 class Batch(Protocol):
     """Batched datagram I/O on one socket."""
 
-    def receive(self) -> Iterable[Packet]:
-        """What has come, up to RECEIVED datagrams; to be used up before the next call."""
+    def receive(self) -> list[Packet]:
+        """What has come, up to RECEIVED datagrams."""
 
-    def text(self, index: int, length: int) -> bytes:
+    def text(self, index: int) -> bytes:
         """What follows the two numbers of packet `index` of the last `receive`, up to HEAD octets of a datagram."""
 
     def add(self, lane: Lane, first: int, count: int) -> None:
@@ -140,7 +142,7 @@ class PlainBatch:
         self._queue: list[tuple[Lane, int]] = []
         self._received: list[bytes] = []
 
-    def receive(self) -> Iterable[Packet]:
+    def receive(self) -> list[Packet]:
         """As in `Batch`."""
         packets: list[Packet] = []
         self._received.clear()
@@ -149,14 +151,14 @@ class PlainBatch:
                 head, address = self._socket.recvfrom(HEAD, socket.MSG_DONTWAIT)
             except OSError:
                 break
-            opcode, number = struct.unpack("!HH", head[:HEADER].ljust(HEADER, b"\0"))
-            packets.append(((peer_of(*address), opcode, number), len(head), len(packets)))
+            opcode, number = struct.unpack("!HH", head[:HEADER]) if len(head) >= HEADER else (NO_OPCODE, 0)
+            packets.append((peer_of(*address), opcode, number))
             self._received.append(head)
         return packets
 
-    def text(self, index: int, length: int) -> bytes:
+    def text(self, index: int) -> bytes:
         """As in `Batch`."""
-        return self._received[index][HEADER:length]
+        return self._received[index][HEADER:]
 
     def add(self, lane: Lane, first: int, count: int) -> None:
         """As in `Batch`."""
@@ -208,19 +210,26 @@ class SystemBatch:
             message = (record, _SOCKADDR, iovecs + iovec, 1, 0, 0, 0, 0)
             _mmsghdr.pack_into(self._received, index * _mmsghdr.size, *message)
 
-    def receive(self) -> Iterable[Packet]:
+    def receive(self) -> list[Packet]:
         """As in `Batch`."""
         count = _recvmmsg(self._fd, self._received_at, RECEIVED, socket.MSG_DONTWAIT, None)
         if count <= 0:
-            return ()
-        heads = _record.iter_unpack(self._heads_view[: count * _record.size])
-        lengths = self._received[_LENGTH_AT : count * _mmsghdr.size : _mmsghdr.size]
-        return zip(heads, lengths, range(count), strict=True)
+            return []
+        packets: list[Packet] = list(_record.iter_unpack(self._heads_view[: count * _record.size]))
+        lengths = self._lengths(count)
+        if min(lengths) < HEADER:
+            short = (index for index, length in enumerate(lengths) if length < HEADER)
+            for index in short:
+                packets[index] = packets[index][0], NO_OPCODE, 0
+        return packets
 
-    def text(self, index: int, length: int) -> bytes:
+    def _lengths(self, count: int) -> bytearray:
+        return self._received[_LENGTH_AT : count * _mmsghdr.size : _mmsghdr.size]
+
+    def text(self, index: int) -> bytes:
         """As in `Batch`."""
         start = index * _record.size + _SOCKADDR
-        return bytes(self._records[start + HEADER : start + min(length, HEAD)])
+        return bytes(self._records[start + HEADER : start + min(self._lengths(RECEIVED)[index], HEAD)])
 
     def add(self, lane: Lane, first: int, count: int) -> None:
         """As in `Batch`."""

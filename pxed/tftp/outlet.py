@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from pxed.boot.token import Grant
 from pxed.tftp.admission import Bucket, can_be_answered
-from pxed.tftp.batch import RECEIVED, Batch, Lane, Peer, address_of, batch_for
+from pxed.tftp.batch import NO_OPCODE, RECEIVED, Batch, Lane, Peer, address_of, batch_for
 from pxed.tftp.negotiation import Terms
 from pxed.tftp.session import Outcome, Range, Session
 from pxed.tftp.source import Source, SourceError
@@ -114,14 +114,15 @@ class Outlet:
         find, add = deliveries.get, batch.add
         over: list[Delivery] = []
         for _ in range(_BATCHES_A_TURN):
-            index = -1
-            for (peer, opcode, block), length, index in batch.receive():
+            packets = batch.receive()
+            for packet in packets:
+                peer, opcode, block = packet
                 delivery = find(peer)
-                if delivery is None or opcode != 4 or length < 4:
-                    if length < 4:
+                if delivery is None or opcode != 4:
+                    if opcode == NO_OPCODE:
                         self._counters["malformed"] += 1
                     elif delivery is not None:
-                        self._interrupted(delivery, opcode, block, batch.text(index, length), over)
+                        self._interrupted(delivery, opcode, block, batch.text(packets.index(packet)), over)
                     else:
                         self._strange(peer, opcode, now)
                     continue
@@ -136,7 +137,7 @@ class Outlet:
                 self._abort(deliveries.get(peer), "the file became shorter while it was sent", over)
             if over:
                 self._forget(over)
-            if index < RECEIVED - 1:
+            if len(packets) < RECEIVED:
                 break
 
     def transmit(self, delivery: Delivery, blocks: Range) -> None:

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from pxed.tftp.batch import HEAD, RECEIVED, Batch, Lane, PlainBatch, SystemBatch, address_of, batch_for, peer_of
+from pxed.tftp.batch import (
+    HEAD,
+    NO_OPCODE,
+    RECEIVED,
+    Batch,
+    Lane,
+    PlainBatch,
+    SystemBatch,
+    address_of,
+    batch_for,
+    peer_of,
+)
 from pxed.tftp.source import Source, Sources
 from pxed.wire.tftp import Data, decode
 
@@ -72,20 +83,27 @@ def test_the_system_has_the_fast_kind() -> None:
 def test_packets_come_with_sender_numbers_and_length(ends: Ends) -> None:
     for datagram in (b"\0\4\x12\x34", b"\0\5\0\x08no, thanks\0", b"\0\4\1", b"", b"\0\3\0\1" + bytes(500)):
         ends.theirs.sendto(datagram, ends.ours.getsockname())
-    packets = list(ends.batch.receive())
-    assert [peer for (peer, _, _), *_ in packets] == [ends.peer] * 5
-    assert [head[1:] for head, *_ in packets][:2] == [(4, 0x1234), (5, 8)]
-    assert [length for _, length, _ in packets] == [4, 15, 3, 0, HEAD]
-    assert [index for *_, index in packets] == [0, 1, 2, 3, 4]
-    assert ends.batch.text(1, 15) == b"no, thanks\0"
-    assert list(ends.batch.receive()) == []
+    packets = ends.batch.receive()
+    assert [peer for peer, *_ in packets] == [ends.peer] * 5
+    assert [numbers for _, *numbers in packets] == [[4, 0x1234], [5, 8], [NO_OPCODE, 0], [NO_OPCODE, 0], [3, 1]]
+    assert ends.batch.text(0) == b""
+    assert ends.batch.text(1) == b"no, thanks\0"
+    assert ends.batch.text(4) == bytes(HEAD - 4)
+    assert ends.batch.receive() == []
+
+
+def test_what_an_earlier_datagram_left_behind_is_not_read_again(ends: Ends) -> None:
+    for datagram in (b"\0\4\0\7", b"\0\4"):
+        ends.theirs.sendto(datagram, ends.ours.getsockname())
+        packets = ends.batch.receive()
+    assert packets == [(ends.peer, NO_OPCODE, 0)]
 
 
 def test_a_call_takes_a_bounded_number(ends: Ends) -> None:
     for number in range(RECEIVED + 5):
         ends.theirs.sendto(b"\0\4" + number.to_bytes(2, "big"), ends.ours.getsockname())
-    assert [number for (_, _, number), *_ in ends.batch.receive()] == list(range(RECEIVED))
-    assert [number for (_, _, number), *_ in ends.batch.receive()] == list(range(RECEIVED, RECEIVED + 5))
+    assert [number for *_, number in ends.batch.receive()] == list(range(RECEIVED))
+    assert [number for *_, number in ends.batch.receive()] == list(range(RECEIVED, RECEIVED + 5))
 
 
 @pytest.mark.parametrize("block_size", [8, 512, 1468, 65464])
