@@ -14,6 +14,8 @@ _NEWS, _NEWS_OF_CONFLICT = timedelta(hours=1), timedelta(minutes=1)
 """The same two again within this time are not written again; a conflict is noticed once a boot."""
 _REMEMBERED = 8192
 """Bound of that memory: a stranger can invent identifiers, so the oldest go first."""
+_MOST_A_SECOND = 100
+"""In a storm of packets the processor belongs to the answers; who was passed over is noticed with the next boot."""
 
 
 class Identities:
@@ -22,12 +24,16 @@ class Identities:
     def __init__(self, later: Callable[[Callable[[Tx], object]], None]) -> None:
         self._later = later
         self._noticed: OrderedDict[tuple[str, uuid.UUID], datetime] = OrderedDict()
+        self._second = 0
+        self._in_second = 0
 
     def notice(self, mac: str, guid: uuid.UUID, interface: str, now: datetime, *, conflict: bool) -> None:
         """They were in one packet; `conflict` says that they are known to belong to different computers."""
         key = mac, guid
         before = self._noticed.get(key)
         if before is not None and timedelta(0) <= now - before < (_NEWS_OF_CONFLICT if conflict else _NEWS):
+            return
+        if not self._is_room(now):
             return
         self._noticed[key] = now
         self._noticed.move_to_end(key)
@@ -41,3 +47,10 @@ class Identities:
                 tx.put_conflict(suspicion, interface)
 
         self._later(job)
+
+    def _is_room(self, now: datetime) -> bool:
+        second = int(now.timestamp())
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        return self._in_second <= _MOST_A_SECOND

@@ -161,7 +161,7 @@ class Tx(Protocol):
 
     def merge_computers(self, computer_id: int, other_id: int) -> None:
         """Gives a computer all that another one has (MAC addresses, collections, variables, records, history), except
-        its GUID, and removes that other one. NotFound."""
+        its GUID, and removes that other one. NotFound; Refused if they are the same."""
         ...
 
     # collections: what edits one that is built in is Refused

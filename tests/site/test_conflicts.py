@@ -231,3 +231,11 @@ def test_strangers_do_not_make_it_grow(tx: Site, monkeypatch: pytest.MonkeyPatch
     assert count[0] <= 250
     assert len(tx.identities._noticed) <= 8192
     assert any(each.mac == B for each in tx.conflicts())
+
+
+def test_a_storm_is_noticed_in_part_and_the_rest_later(tx: Site) -> None:
+    for _ in range(2):
+        for number in range(150):
+            tx.boots(f"52:54:02:00:00:{number:02x}", uuid.UUID(int=1000 + number), after=timedelta(0))
+        tx.now += timedelta(seconds=1)
+    assert len(tx.identities._noticed) == 150

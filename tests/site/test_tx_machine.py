@@ -14,10 +14,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pxed.errors import PxedError
+from pxed.policy.suspicion import suspect
 from pxed.site.database import open_database
 from pxed.site.draft import Draft
 from pxed.site.identifiers import swap_guid
-from pxed.site.model import Cpu, EventKind, ImageFile, ImageVariant, Kind, PxeRecord, RecordState, Sighting
+from pxed.site.model import (
+    Cpu,
+    EventKind,
+    IdentifierKind,
+    IdentifierList,
+    ImageFile,
+    ImageVariant,
+    Kind,
+    PxeRecord,
+    RecordState,
+    Sighting,
+)
 from pxed.site.sql import Link, SqlReader, SqlTx
 from pxed.site.store import Tx
 
@@ -156,6 +168,28 @@ class SiteMachine(RuleBasedStateMachine):
     def delete_record(self, number: int) -> None:
         self.do(lambda tx: tx.delete_record(number))
 
+    @rule(which=st.sampled_from(IdentifierList), value=MACS | GUIDS.map(str), on=st.booleans())
+    def list_identifier(self, which: IdentifierList, value: str, on: bool) -> None:
+        kind = IdentifierKind.MAC if ":" in value else IdentifierKind.GUID
+        self.do(lambda tx: (tx.list_identifier if on else tx.unlist_identifier)(which, kind, value))
+
+    @rule(one=IDS, other=IDS)
+    def merge_computers(self, one: int, other: int) -> None:
+        self.do(lambda tx: tx.merge_computers(one, other))
+
+    @rule(mac=MACS, guid=GUIDS)
+    def came_together(self, mac: str, guid: uuid.UUID) -> None:
+        def edit(tx: Tx) -> None:
+            seen = tx.came_together(mac, guid)
+            if seen is not None and (suspicion := suspect(seen)):
+                tx.put_conflict(suspicion, "eth0")
+
+        self.do(edit)
+
+    @rule(number=IDS, dismissed=st.booleans())
+    def settle_conflict(self, number: int, dismissed: bool) -> None:
+        self.do(lambda tx: tx.settle_conflict(number, "somehow", dismissed=dismissed))
+
     @rule(mac=MACS, guid=st.none() | GUIDS)
     def saw(self, mac: str, guid: uuid.UUID | None) -> None:
         now = self.now
@@ -204,12 +238,16 @@ class SiteMachine(RuleBasedStateMachine):
                 assert self.reader.record(number) == tx.record(number)
 
     def _check_evidence(self, tx: Tx, mac: str, guids: list[uuid.UUID]) -> None:
-        evidence = self.reader.look_up(mac, guids)[1]
-        orders = {order for guid in guids for order in (guid, swap_guid(guid))}
+        plan, evidence = self.reader.look_up(mac, guids)
+        shared = {listed.value for listed in tx.listed(IdentifierList.SHARED)}
+        own = [guid for guid in guids if not shared & {str(guid), str(swap_guid(guid))}]
+        orders = {order for guid in own for order in (guid, swap_guid(guid))}
         by_guid = {each.id for each in tx.computers() if each.guid in orders}
-        assert evidence.unknown_records == tuple(tx.records(mac))
+        subject = str(own[0]) if mac in shared and own else mac
+        assert evidence.unknown_records == tuple(tx.records(subject))
+        assert plan.subject_of_unknown(mac, own[0] if own else None) == subject
         assert {known.computer.id for known in evidence.by_guid} == by_guid
-        by_mac = tx.find_computer(mac)
+        by_mac = None if mac in shared else tx.find_computer(mac)
         assert (evidence.by_mac.computer if evidence.by_mac else None) == by_mac
         for known in (evidence.by_mac, *evidence.by_guid):
             if known is not None:
@@ -224,6 +262,8 @@ LOOKS: list[Callable[[Tx], object]] = [
     lambda tx: [list(tx.members(each.id)) for each in tx.collections()],
     lambda tx: list(tx.collections()),
     lambda tx: [list(tx.collections(number)) for number in range(1, 4)],
+    lambda tx: [list(tx.listed(which)) for which in IdentifierList],
+    lambda tx: list(tx.conflicts(settled=True)),
     lambda tx: list(tx.boot_images()),
     lambda tx: list(tx.retired_boot_images(_START + timedelta(seconds=2))),
     lambda tx: list(tx.sequences()),

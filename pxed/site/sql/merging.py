@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Table, bindparam, delete, exists, select, update
 
-from pxed.errors import NotFound
+from pxed.errors import NotFound, Refused
 from pxed.site.sql.computers import adopt_records
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.link import Statement
@@ -41,6 +41,8 @@ class Merging(Edits):
         if one is None or other is None:
             missing = computer_id if one is None else other_id
             raise NotFound(f"there is no computer with the id {missing}")
+        if computer_id == other_id:
+            raise Refused(f"computer {one[0]} cannot be merged into itself")
         self._link.run(_MOVE_MACS, one=computer_id, other=other_id)
         for statement in _MOVES:
             self._link.run(statement, one=computer_id, one_too=computer_id, other=other_id)
