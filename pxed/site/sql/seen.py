@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from pxed.site.identifiers import swap_guid
 from pxed.site.model import Computer, Together
@@ -35,13 +35,15 @@ _SEEN_AGAIN = Statement(update(seen_identity).where(seen_identity.c.id == bindpa
 _FORGET_SEEN = Statement(
     delete(seen_identity).where(or_(seen_identity.c.mac == bindparam("mac"), seen_identity.c.guid == bindparam("guid")))
 )
+_COUNT_SEEN = Statement(select(func.count()).select_from(seen_identity))
 _TRIM_SEEN = Statement(
     delete(seen_identity).where(
-        seen_identity.c.id.not_in(
-            select(seen_identity.c.id).order_by(seen_identity.c.last_seen.desc()).limit(bindparam("kept"))
+        seen_identity.c.id.in_(
+            select(seen_identity.c.id).order_by(seen_identity.c.last_seen, seen_identity.c.id).limit(bindparam("most"))
         )
     )
 )
+"""Along the index of `last_seen`, from its old end."""
 _GUIDS_OF = Statement(
     select(seen_identity.c.guid)
     .where(seen_identity.c.mac == bindparam("mac"))
@@ -71,7 +73,9 @@ class Seen(Edits):
         if before is None:
             added = self._link.added(_ADD_SEEN, mac=mac, guid=str(lesser), last_seen=now)
             if added % _TRIM_EVERY == 0:
-                self._link.run(_TRIM_SEEN, kept=SEEN_KEPT)
+                beyond = self._link.rows(_COUNT_SEEN)[0][0] - SEEN_KEPT
+                if beyond > 0:
+                    self._link.run(_TRIM_SEEN, most=beyond)
         else:
             news = not timedelta(0) <= self._now - from_micros(before[1]) < NEWS
             if not news and not disagree:
