@@ -67,6 +67,10 @@ class Records:
         """It does not wait any longer."""
         self._writer.submit_droppable(lambda tx: tx.end_wait(sighting_id))
 
+    def heard(self, computer_id: int, architecture: int) -> None:
+        """A known computer asked with firmware that it was not known to have."""
+        self._writer.submit_droppable(lambda tx: tx.heard(computer_id, architecture))
+
     def note_verdict(self, subject: str, text: str, now: datetime) -> None:
         """A line of history."""
         self._writer.submit_droppable(Line(now, EventKind.VERDICT, subject, text))

@@ -21,6 +21,7 @@ from pxed.records import Records
 from pxed.site.model import Evidence, Plan, Sighting
 from pxed.site.store import Reader
 from pxed.verdict_log import QUIET_RULES, VerdictLog
+from pxed.wire.architecture import LOADER_KEYS
 
 log = logging.getLogger("pxed.verdict")
 
@@ -74,9 +75,13 @@ class Verdicts:
             return
         if facts.guid is not None:
             self._identities.notice(facts.mac, facts.guid, facts.interface, now, conflict=evidence.disagrees)
-        if evidence.by_mac is None and not evidence.by_guid:
+        known = evidence.by_mac or (evidence.by_guid[0] if evidence.by_guid else None)
+        code = facts.architecture.code
+        if known is not None:
+            if known.computer.firmware != LOADER_KEYS.get(code, ""):
+                self._records.heard(known.computer.id, code)
+        else:
             relay = str(facts.relay) if facts.relay else ""
-            code = facts.architecture.code
             self._records.saw(Sighting(facts.mac, facts.guid, code, facts.interface, relay, now, now, 1))
         if isinstance(verdict, Boot) and verdict.mandatory and verdict.identity is not None:
             self._records.offered(verdict.identity.subject, verdict.choices[0].advertisement, facts.stage, now)

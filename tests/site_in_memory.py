@@ -53,6 +53,9 @@ class MemorySite(SqlTx):
     def password_hashes(self, scope: PasswordScope, scope_id: int) -> dict[str, str]:
         return self._reader().password_hashes(scope, scope_id)
 
+    def environment_of(self, subject: str) -> dict[str, str]:
+        return self._reader().environment_of(subject)
+
     def name_of(self, subject: str) -> str:
         return self._reader().name_of(subject)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 import click
 
 from pxed.cli.approval import approve, reject
-from pxed.cli.lazy import VerbGroup
+from pxed.cli.lazy import LazyVerb, VerbGroup
 from pxed.cli.names import GuidType, MacType, find_collection, find_computer
 from pxed.cli.output import Row, print_fields, print_rows, say
 from pxed.cli.session import Session
@@ -41,8 +41,16 @@ def command() -> None:
 @click.option("--mac", "macs", type=MacType(), multiple=True, help="MAC address; may be given several times.")
 @click.option("--guid", type=GuidType(), help="SMBIOS GUID, as firmware shows it.")
 @click.option("--collection", "collections", multiple=True, help="Put it into this collection; may be repeated.")
+@click.option("--source", metavar="NAME", help="The computer that it replaces; task sequences read it as PXED_SOURCE.")
 @click.pass_obj
-def add(session: Session, name: str, macs: tuple[str, ...], guid: UUID | None, collections: tuple[str, ...]) -> None:
+def add(
+    session: Session,
+    name: str,
+    macs: tuple[str, ...],
+    guid: UUID | None,
+    collections: tuple[str, ...],
+    source: str | None,
+) -> None:
     """Add a computer, or overwrite the one that it is.
 
     A computer that has its name, its GUID or one of its MAC addresses is the same one.
@@ -54,6 +62,9 @@ def add(session: Session, name: str, macs: tuple[str, ...], guid: UUID | None, c
     with session.writing() as tx:
         homes = [find_collection(tx, each) for each in collections]
         computer = tx.put_computer(name, macs, guid)
+        if source is not None:
+            tx.set_source(computer, source)
+            computer = replace(computer, source=source)
         for home in homes:
             tx.add_member(home.id, computer.id)
     session.report(_row(computer), f"computer {computer.name} is kept")
@@ -160,10 +171,14 @@ def show(session: Session, computer: str) -> None:
             }
             for record in tx.records(str(found.id))
         ]
+        variables = dict(tx.variables([found])[found.id])
         compiled = Memberships(tx.collections())
         ways = compiled.ways(found, frozenset(each.id for each in tx.collections(found.id)), found.firmware)
     collections = [{"name": way.collection.name, "how": way.how} for way in ways]
-    print_fields(_row(found) | {"collections": collections, "records": records}, as_json=session.as_json)
+    print_fields(
+        _row(found) | {"variables": variables, "collections": collections, "records": records},
+        as_json=session.as_json,
+    )
 
 
 @command.command
@@ -190,5 +205,6 @@ def _row(computer: Computer) -> dict[str, Any]:
     return row | {"firmware": computer.firmware}
 
 
+command.add_command(LazyVerb("variable", "pxed.cli.computer_variable:command", "Tell task sequences about a computer."))
 command.add_command(approve)
 command.add_command(reject)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import uuid
 from collections.abc import Sequence
@@ -11,6 +12,12 @@ from pxed.site.identifiers import parse_guid, parse_mac
 
 MAX_NAME = 255
 """characters"""
+MAX_VALUE = 4096
+"""characters in a variable of a computer"""
+MAX_VARIABLES = 100
+"""of one computer: all of them have to fit into the environment of a command"""
+RESERVED = "PXED_"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def check_name(name: str) -> str:
@@ -38,6 +45,17 @@ def check_printable(text: str, what: str) -> None:
     for character in text:
         if unicodedata.category(character)[0] == "C" or unicodedata.category(character) in {"Zl", "Zp"}:
             raise UsageError(f"{what} {text!r} contains the control character U+{ord(character):04X}")
+
+
+def check_variable(name: str, value: str) -> None:
+    """UsageError says why `name` can be no variable of a computer, or `value` not what it holds."""
+    if not _VARIABLE.fullmatch(name) or len(name) > MAX_NAME:
+        raise UsageError(f"{name[:60]!r} is no name for a variable: letters, digits and _, no digit first")
+    if name.startswith(RESERVED):
+        raise UsageError(f"the variable {name} cannot be set: names that begin with {RESERVED} are pxed's own")
+    if len(value) > MAX_VALUE:
+        raise UsageError(f"the value of {name} has {len(value)} characters; at most {MAX_VALUE} are possible")
+    check_printable(value, f"the value of {name},")
 
 
 def looks_like_identifier(text: str) -> bool:

@@ -62,6 +62,10 @@ class ReopeningReader:
         """As Reader has it."""
         return self._ask(lambda reader: reader.password_hashes(scope, scope_id))
 
+    def environment_of(self, subject: str) -> dict[str, str]:
+        """As Reader has it."""
+        return self._ask(lambda reader: reader.environment_of(subject))
+
     def name_of(self, subject: str) -> str:
         """As Reader has it."""
         return self._ask(lambda reader: reader.name_of(subject))

@@ -73,6 +73,11 @@ class Reader(Protocol):
         """The hashes of the passwords that guard something, by person; empty if there are none."""
         ...
 
+    def environment_of(self, subject: str) -> dict[str, str]:
+        """What a task sequence may read about the computer that a record's subject means: its variables, and
+        PXED_SOURCE, the computer that it replaces. Empty for an unknown one."""
+        ...
+
     def name_of(self, subject: str) -> str:
         """The name of the computer that a record's subject means; the subject itself for an unknown one."""
         ...
@@ -108,6 +113,27 @@ class Tx(Protocol):
 
     def computers(self) -> Iterator[Computer]:
         """All, by name; read as one iterates, so the first of a million come at once."""
+        ...
+
+    # what is known of a computer beside its identity
+    def variables(self, computers: Sequence[Computer]) -> Mapping[int, Mapping[str, str]]:
+        """The variables of each, by name; any number may be asked for."""
+        ...
+
+    def set_variables(self, computer: Computer, values: Mapping[str, str]) -> int:
+        """Sets these and leaves the others; returns how many were different. Refused if it would have too many."""
+        ...
+
+    def unset_variable(self, computer: Computer, name: str) -> bool:
+        """False if it has no such variable."""
+        ...
+
+    def set_source(self, computer: Computer, source: str) -> bool:
+        """The name of the computer that it replaces, known or not, empty for none; False if it is that already."""
+        ...
+
+    def heard(self, computer_id: int, architecture: int) -> None:
+        """Notes the firmware that it asks with, by its number in option 93. No edit: nobody decided it."""
         ...
 
     # lists of identifiers

@@ -54,6 +54,7 @@ class AgentApi:
             advertisement, sequence = self._what_to_run(grant)
             record = await self.records.report(grant, Report(RecordState.RUNNING, boot, ""))
             name = self.reader.name_of(record.subject) if record else ""
+            own = self.reader.environment_of(record.subject) if record else {}
         except StoreError as error:
             raise _try_again(error) from None
         if record is None:
@@ -65,7 +66,7 @@ class AgentApi:
                 "advertisement": advertisement.name,
                 "sequence": sequence.name,
                 "document": json.loads(sequence.document),
-                "variables": {"PXED_TRY": str(record.tries), "PXED_RECORD": str(record.id)},
+                "variables": own | {"PXED_TRY": str(record.tries), "PXED_RECORD": str(record.id)},
             }
         )
 

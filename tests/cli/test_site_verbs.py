@@ -107,6 +107,7 @@ class TestComputer:
             "protected": False,
             "source": "",
             "firmware": "",
+            "variables": {},
             "collections": [{"name": "Lab", "how": ["direct"]}, {"name": "all-computers", "how": ["built in"]}],
             "records": [],
         }

@@ -148,3 +148,16 @@ def test_a_storm_is_logged_no_further_than_the_journal_takes_it_and_counted(
     assert [record.getMessage() for record in caplog.records[9000:9001]] == [
         "3 verdicts more were not logged; `pxed history` has those of known computers"
     ]
+
+
+def test_the_firmware_that_asks_is_noted_if_it_is_another_one(bench: Bench) -> None:
+    pc = add_computer(bench.site)
+    for code, noted in ((7, 7), (9, 7), (0, 0), (7, 7)):  # 7 and 9 are both x64 UEFI
+        bench.verdicts.decide_all([replace(FACTS, architecture=architecture(code))])
+        found = bench.site.find_computer(pc.name)
+        assert found is not None
+        assert found.architecture == noted
+    bench.verdicts.decide(replace(FACTS, architecture=architecture(0), stage=Stage.SCRIPT))
+    found = bench.site.find_computer(pc.name)
+    assert found is not None
+    assert found.firmware == "uefi-amd64"

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 import pxed.site.sql
-from pxed.site.sql import computers, edits, identify, lists, members, merging, reader
+from pxed.site.sql import computers, edits, identify, lists, members, merging, properties, reader
 from pxed.site.sql.link import Statement
 
 MODULES = [
@@ -26,6 +26,7 @@ STATEMENTS = {
     **{f"member ids {deep}": members._MEMBER_IDS[deep] for deep in (False, True)},
     **{f"count members {deep}": members._COUNT_MEMBERS[deep] for deep in (False, True)},
     "who": identify._who(2, 4, 3),
+    "variables of": properties.variables_of(2),
     "members among": members.members_among(2),
     **{f"adopt {number}": statement for number, statement in enumerate(computers.adopt_records(2))},
     **{f"end sightings {macs}": computers._end_sightings(macs) for macs in range(3)},

@@ -204,6 +204,17 @@ async def test_the_agent_gets_its_sequence_once_running_is_on_record(bench: Benc
     assert (bench.record().state, bench.record().agent_boot) == (RecordState.RUNNING, BOOT_ID)
 
 
+async def test_the_agent_gets_the_variables_of_its_computer(bench: Bench) -> None:
+    advertise(bench.site, Kind.MANDATORY)
+    computer = bench.site.find_computer("PC1")
+    assert computer is not None
+    bench.site.set_variables(computer, {"Site": "Vienna"})
+    bench.site.set_source(computer, "OLD1")
+    async with bench.client.get(f"/agent/{await bench.token()}/sequence", params={"boot": BOOT_ID}) as response:
+        policy = await response.json()
+    assert policy["variables"] == {"Site": "Vienna", "PXED_SOURCE": "OLD1", "PXED_TRY": "1", "PXED_RECORD": "1"}
+
+
 async def test_the_same_boot_may_ask_again_and_another_may_not(bench: Bench) -> None:
     advertise(bench.site, Kind.MANDATORY)
     token = await bench.token()

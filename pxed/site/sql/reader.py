@@ -29,6 +29,7 @@ from pxed.site.sql.identify import both_orders
 from pxed.site.sql.link import Link, Row, Statement
 from pxed.site.sql.lists import read_lists
 from pxed.site.sql.passwords import read_hashes, read_people
+from pxed.site.sql.properties import SOURCE_OF_ONE, VARIABLES_OF_ONE
 from pxed.site.sql.records import RECORD_BY_ID, RECORDS, to_record
 from pxed.site.store import Client
 from pxed.site.tables import computer, membership, pxe_record, site
@@ -151,6 +152,15 @@ class SqlReader:
     def password_hashes(self, scope: PasswordScope, scope_id: int) -> dict[str, str]:
         """By person."""
         return read_hashes(self._link, scope, scope_id)
+
+    def environment_of(self, subject: str) -> dict[str, str]:
+        """The computer's variables and PXED_SOURCE; empty if it is no computer's id."""
+        if not subject.isdecimal():
+            return {}
+        with self._link.snapshot():
+            environment: dict[str, str] = dict(self._link.rows(VARIABLES_OF_ONE, key=int(subject)))
+            source = self._link.row(SOURCE_OF_ONE, key=int(subject))
+        return environment | ({"PXED_SOURCE": source[0]} if source and source[0] else {})
 
     def name_of(self, subject: str) -> str:
         """The computer's name, or `subject` itself if it is no computer's id."""

@@ -18,10 +18,13 @@ from pxed.site.sql.members import Members
 from pxed.site.sql.merging import Merging
 from pxed.site.sql.overview import Overviews
 from pxed.site.sql.passwords import Passwords
+from pxed.site.sql.properties import Properties
 from pxed.site.sql.records import Records
 
 
-class SqlTx(Members, Merging, Lists, Conflicts, Deployment, Advertisements, Records, Passwords, History, Overviews):
+class SqlTx(
+    Members, Properties, Merging, Lists, Conflicts, Deployment, Advertisements, Records, Passwords, History, Overviews
+):
     """`pxed.site.store.Tx` on a link whose transaction (or savepoint) is open."""
 
 
