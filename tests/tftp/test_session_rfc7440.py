@@ -178,10 +178,15 @@ def test_a_client_that_cannot_take_a_window_at_once_gets_it_in_bursts(capacity: 
     assert run.seconds < 4000 / capacity * 0.02
 
 
-def test_a_client_with_the_smallest_of_buffers_gets_the_file_nevertheless() -> None:
-    one, run = ring(1, 500, 64)
-    assert one.burst == 1
-    assert run.sent.total() < 1.5 * 500
+@given(st.integers(2, 64).flatmap(lambda window: st.tuples(st.just(window), st.integers(1, window - 1))))
+@settings(deadline=None, max_examples=40)
+def test_finding_out_what_a_client_takes_at_once_costs_three_windows_at_most(
+    window_and_capacity: tuple[int, int],
+) -> None:
+    """Without it most blocks would go out as often as the window is larger than the buffer."""
+    window, capacity = window_and_capacity
+    _, run = ring(capacity, 600, window)
+    assert run.sent.total() <= 601 + 3 * window * (1 + 600 // window // 32)
 
 
 def test_one_loss_is_an_accident_and_two_windows_in_a_row_are_none() -> None:
