@@ -20,12 +20,10 @@ from pxed.tftp.deliveries import Deliveries
 from pxed.tftp.messages import Endpoint, Message, TftpSettings, Transfer
 from pxed.tftp.outlet import Outlet
 from pxed.tftp.reception import Reception, Rules
+from pxed.tftp.vigil import Vigil
 
 _TIDY_SECONDS = 60.0
 """between two looks for data sockets that nobody uses"""
-_WAKEFUL_SECONDS = 50e-6
-"""After a packet the next one is looked for that long before the process sleeps: on a fast link a client's ACK comes
-sooner than a sleeping processor wakes, which a single client in lock step would wait for with every block."""
 
 
 class Worker:
@@ -49,13 +47,13 @@ class Worker:
         """Serves until the service closes the channel, or, once it has asked to drain, until the last transfer ends."""
         now = time.monotonic()
         tidy_at = now + _TIDY_SECONDS
-        wakeful_until = now
+        vigil = Vigil()
         while not self._ended and not (self._draining and not self._deliveries.count):
-            due = now if now < wakeful_until else min(tidy_at, self._deliveries.next_timer)
+            due = now if now < vigil.until else min(tidy_at, self._deliveries.next_timer)
             events = self._epoll.poll(max(0.0, due - now))
             now = time.monotonic()
             if events:
-                wakeful_until = now + _WAKEFUL_SECONDS
+                vigil.heard(now)
             for fd, _ in events:
                 handler = self._handlers.get(fd)
                 if handler is not None:  # an earlier one in this turn may have closed it
