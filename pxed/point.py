@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,8 @@ from pxed.site.database import open_database
 from pxed.site.reopening import ReopeningReader
 from pxed.site.sql.link import Link
 from pxed.site.sql.reader import SqlReader
+from pxed.site.sql.transaction import SqlTx
+from pxed.site.store import Tx
 from pxed.site.writer import Writer
 from pxed.transfers import Transfers
 from pxed.verdicts import Verdicts
@@ -55,6 +58,7 @@ class Point:
         self.responder = Responder(self.verdicts, config, self.loaders.names, key, time.time, time.monotonic)
         self.transfers = Transfers(self.records, self.reader.plan)
         self._key = key
+        self._clock = clock
         self._scripts = Scripts(self.verdicts, self.records, config, key, time.time)
         self._files = Files(self._content(), self.transfers, time.time)
 
@@ -88,6 +92,16 @@ class Point:
             "answers": dict(sorted(self.responder.counters.items())),
             "loaders": dict(self.loaders.names),
         }
+
+    @contextmanager
+    def reading(self) -> Iterator[Tx]:
+        """The site for reading, as it is at one moment; for a thread of its own, as long as it wants."""
+        link = self._open_link()
+        try:
+            with link.snapshot():
+                yield SqlTx(link, "", self._clock())
+        finally:
+            link.close()
 
     def close(self) -> None:
         """Writes what is waiting and gives the database up."""

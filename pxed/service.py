@@ -38,6 +38,7 @@ from pxed.tftp.messages import Endpoint, TftpSettings
 from pxed.tftp.messages import Transfer as TftpTransfer
 from pxed.tftp.pool import Pool
 from pxed.transfers import from_tftp
+from pxed.wakeups import WakeUps
 from pxed.web.app import control_application
 
 log = logging.getLogger("pxed.service")
@@ -126,6 +127,7 @@ class Service:
                 tasks.create_task(self._feed_watchdog()),
                 tasks.create_task(self._prune_images(point)),
                 tasks.create_task(self._forget_history(point)),
+                tasks.create_task(self._wake_ups(point).run()),
             ]
             # what is there now stays: the collector need not look at it again in the middle of a storm
             gc.freeze()
@@ -211,6 +213,12 @@ class Service:
             except PxedError as error:
                 log.error("old boot images stay: %s", error)
             await asyncio.sleep(_PRUNE_SECONDS)
+
+    def _wake_ups(self, point: Point) -> WakeUps:
+        def interfaces() -> list[Interface]:
+            return self._listeners.interfaces
+
+        return WakeUps(lambda: self._config, point.reader.plan, point.reading, point.writer, interfaces, utc_now)
 
     async def _forget_history(self, point: Point) -> None:
         """Forgets events that are older or more than the configuration wants."""

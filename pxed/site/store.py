@@ -301,6 +301,10 @@ class Tx(Protocol):
         """NotFound."""
         ...
 
+    def note_wake_up(self, advertisement_id: int, assigned_at: datetime) -> bool:
+        """Notes that computers are woken for an assignment; False if that, or a later one, was noted before."""
+        ...
+
     def remove_advertisement(self, advertisement_id: int) -> Advertisement:
         """NotFound. Its records go with it."""
         ...

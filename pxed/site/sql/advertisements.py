@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from pxed.errors import NotFound, UsageError
 from pxed.site.assignments import AS_SOON_AS_POSSIBLE, canonical
@@ -70,6 +70,13 @@ _ADD_ADVERTISEMENT = Statement(
     insert(advertisement).returning(advertisement.c.id), *_DECIDED, "created_at", "created_by"
 )
 _CHANGE_ADVERTISEMENT = Statement(update(advertisement).where(advertisement.c.id == bindparam("key")), *_DECIDED)
+_NOTE_WAKE_UP = Statement(
+    update(advertisement).where(
+        advertisement.c.id == bindparam("key"),
+        or_(advertisement.c.woken_at.is_(None), advertisement.c.woken_at < bindparam("due")),
+    ),
+    "woken_at",
+)
 _REMOVE_ADVERTISEMENT = Statement(delete(advertisement).where(advertisement.c.id == bindparam("key")))
 _ASSIGNMENTS = select(assignment.c.advertisement_id, assignment.c.text).order_by(
     assignment.c.advertisement_id, assignment.c.position
@@ -177,6 +184,11 @@ class Advertisements(Edits):
     def set_enabled(self, advertisement_id: int, enabled: bool) -> Advertisement:
         draft = Draft.of(self._advertisement(advertisement_id))
         return self.change_advertisement(advertisement_id, replace(draft, enabled=enabled))
+
+    def note_wake_up(self, advertisement_id: int, assigned_at: datetime) -> bool:
+        # not an edit: no decision depends on it
+        due = to_micros(assigned_at)
+        return bool(self._link.run(_NOTE_WAKE_UP, key=advertisement_id, due=due, woken_at=due))
 
     def remove_advertisement(self, advertisement_id: int) -> Advertisement:
         found = self._advertisement(advertisement_id)
