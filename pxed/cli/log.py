@@ -34,7 +34,7 @@ KINDS = click.option(
 
 @click.command
 @click.option("--computer", "keys", multiple=True, metavar="MAC|GUID|NAME", help="Of this computer alone; repeatable.")
-@click.option("--collection", help="Of the members of this collection alone.")
+@click.option("--collection", help="Of the members of this collection and its subcollections.")
 @KINDS
 @click.option("--user", help="What this user did.")
 @click.option("--since", type=TimeType(), help="From this time on.")
@@ -102,7 +102,9 @@ def _subjects(tx: Tx, keys: tuple[str, ...], collection: str | None) -> frozense
     if not keys and collection is None:
         return None
     named = {find_subject(tx, key)[0] for key in keys}
-    members = tx.members(find_collection(tx, collection).id) if collection is not None else ()
+    members = (
+        tx.members(find_collection(tx, collection).id, include_subcollections=True) if collection is not None else ()
+    )
     return frozenset(named | {str(computer.id) for computer in members})
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command
 @click.argument("computers", nargs=-1, metavar="[MAC|GUID|NAME]...")
-@click.option("--collection", help="All members of this collection.")
+@click.option("--collection", help="All members of this collection and its subcollections.")
 @click.pass_obj
 def command(session: Session, computers: tuple[str, ...], collection: str | None) -> None:
     """Send magic packets (Wake-on-LAN) on all served interfaces.
@@ -58,7 +58,7 @@ def command(session: Session, computers: tuple[str, ...], collection: str | None
 def _macs(tx: Tx, keys: tuple[str, ...], collection: str | None) -> dict[str, tuple[str, ...]]:
     """MAC addresses by what history is kept under. An address that no computer has may be woken as well."""
     if collection is not None:
-        members = tx.members(find_collection(tx, collection).id)
+        members = tx.members(find_collection(tx, collection).id, include_subcollections=True)
         return {str(computer.id): computer.macs for computer in members}
     found = {}
     for key in keys:
