@@ -181,6 +181,18 @@ class Responder(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class Guard(Section):
+    """`[guard]`: what holds mandatory advertisements back."""
+
+    hand_outs_per_hour: Annotated[int, _between(0, 1_000_000)] = 0
+    """at most so many mandatory hand-outs within any hour, all together; 0: no limit"""
+    collection_size: Annotated[int, _between(0, 10_000_000)] = 0
+    """a larger collection needs a confirmation of its size before anything mandatory reaches it; 0: none does"""
+    second_person: bool = False
+    """true: a mandatory advertisement waits until somebody other than its maker approves it"""
+
+
+@dataclass(frozen=True, slots=True)
 class Tftp(Section):
     """`[tftp]`: the file server for firmware."""
 
@@ -295,6 +307,7 @@ class Config(Section):
     interfaces: Annotated[tuple[InterfaceConfig, ...], Check(_distinct)] = ()
     """one or more in every file; nothing is answered elsewhere"""
     responder: Responder = field(default_factory=Responder)
+    guard: Guard = field(default_factory=Guard)
     tftp: Tftp = field(default_factory=Tftp)
     http: Http = field(default_factory=Http)
     https: Https = field(default_factory=Https)

@@ -20,9 +20,13 @@ from pxed.config import Config
 from pxed.errors import Refused
 from pxed.policy import record as machine
 from pxed.policy.facts import Stage
+from pxed.policy.guard import HandOut, counts_needed, excess, objection
 from pxed.policy.rerun import Run, run_of
 from pxed.policy.schedule import timetable_of
+from pxed.policy.verdict import Boot, Choice
+from pxed.policy.words import Words
 from pxed.site.model import EPOCH, Advertisement, EventKind, Kind, PxeRecord, RecordState, Sighting
+from pxed.site.restraints import Tally
 from pxed.site.store import Jobs, Line, Tx
 
 log = logging.getLogger("pxed.record")
@@ -71,9 +75,9 @@ class Records:
         """A known computer asked with firmware that it was not known to have."""
         self._writer.submit_droppable(lambda tx: tx.heard(computer_id, architecture))
 
-    def note_verdict(self, subject: str, text: str, now: datetime) -> None:
+    def note_verdict(self, subject: str, text: str, now: datetime, kind: EventKind = EventKind.VERDICT) -> None:
         """A line of history."""
-        self._writer.submit_droppable(Line(now, EventKind.VERDICT, subject, text))
+        self._writer.submit_droppable(Line(now, kind, subject, text))
 
     def note_transfer(self, grant: Grant, text: str) -> None:
         """A line of history about a file that was fetched with a grant."""
@@ -97,25 +101,59 @@ class Records:
 
         self._writer.submit(job).add_done_callback(_report_failure)
 
-    async def claim(self, subject: str, advertisement: Advertisement) -> PxeRecord:
+    async def claim(self, verdict: Boot, choice: Choice) -> PxeRecord:
         """The try for which a boot script may now be handed out, durable.
 
-        Refused if it may not: the advertisement is spent meanwhile, or another service point hands it out. StoreError
-        if it cannot be made durable.
+        Refused or NotFound if it may not: meanwhile the advertisement has run or is gone, another service point hands
+        it out, or the guard holds it back. StoreError if it cannot be made durable.
         """
         now = self._clock()
 
-        def job(tx: Tx) -> PxeRecord:
-            before = _find(tx, subject, advertisement.id)
-            offered = self._offer(before, subject, advertisement, Stage.SCRIPT, now)
-            if offered is None:
-                raise Refused(f"{advertisement.name} has run meanwhile")
-            loading = machine.claim(offered, now, self.config.point)
-            if loading is None:
-                raise Refused(f"service point {offered.point!r} serves this boot")
-            return loading if loading is before else _save(tx, loading, now, advertisement.name, before)
+        def job(tx: Tx) -> PxeRecord | str:
+            return self._claim(tx, verdict, tx.advertisement(choice.advertisement.id), now)
 
-        return await asyncio.wrap_future(self._writer.submit(job))
+        claimed = await asyncio.wrap_future(self._writer.submit(job))
+        if isinstance(claimed, str):
+            raise Refused(claimed)
+        return claimed
+
+    def _claim(self, tx: Tx, verdict: Boot, advertisement: Advertisement, now: datetime) -> PxeRecord | str:
+        """The try, or why the guard holds it back."""
+        assert verdict.identity is not None  # noqa: S101 - a Boot has one
+        subject = verdict.identity.subject
+        if not advertisement.enabled:
+            raise Refused(f"{advertisement.name} was disabled meanwhile")
+        before = _find(tx, subject, advertisement.id)
+        offered = self._offer(before, subject, advertisement, Stage.SCRIPT, now)
+        if offered is None:
+            raise Refused(f"{advertisement.name} has run meanwhile")
+        loading = machine.claim(offered, now, self.config.point)
+        if loading is None:
+            raise Refused(f"service point {offered.point!r} serves this boot")
+        is_first = loading is not before
+        if advertisement.kind is Kind.MANDATORY:
+            hand_out = HandOut(advertisement, verdict.identity.computer, verdict.collections)
+            if (reason := self._objection(tx, hand_out, is_first=is_first)) is not None:
+                if before is not None and before.state is RecordState.OFFERED and before.tries == 1:
+                    tx.delete_record(before.id)  # nothing was handed out, and holding back is no try
+                tx.add_event(now, EventKind.GUARD, subject, f"{advertisement.name!r} is held back: {reason}")
+                return str(reason)
+            if is_first:
+                tx.add_hand_out(subject, advertisement.id, verdict.collections)
+        return _save(tx, loading, now, advertisement.name, before) if is_first else loading
+
+    def _objection(self, tx: Tx, hand_out: HandOut, *, is_first: bool) -> Words | None:
+        """What the guard says at this very instant; how large the collection is was asked with the verdict.
+
+        A try is counted when it is claimed first.
+        """
+        computer, restraints, settings = hand_out.computer, tx.restraints(), self.config.guard
+        if computer is not None and computer.protected != tx.is_protected(computer.id):
+            hand_out = replace(hand_out, computer=replace(computer, protected=not computer.protected))
+        reason = objection(hand_out, restraints, settings)
+        if reason is None and is_first and counts_needed(hand_out, restraints, settings):
+            reason = excess(hand_out, restraints, settings, Tally(tx.hand_outs()))
+        return reason
 
     def fetched(self, grant: Grant, name: str, wanted: frozenset[str]) -> None:
         """A file of the grant's boot image was sent whole; once all of `wanted` were, the try is `booting`."""

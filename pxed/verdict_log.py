@@ -6,10 +6,11 @@ import logging
 from collections import OrderedDict
 from datetime import datetime, timedelta
 
+from pxed.policy.decide import is_held_back
 from pxed.policy.facts import Facts
 from pxed.policy.verdict import Abort, Boot, Verdict, Wait
 from pxed.records import Records
-from pxed.site.model import Computer, Evidence
+from pxed.site.model import Computer, EventKind, Evidence
 
 log = logging.getLogger("pxed.verdict")
 
@@ -44,7 +45,8 @@ class VerdictLog:
         who = _computer_of(evidence)
         if who is not None:
             text = f"{facts.stage}: {outcome_of(verdict)}: {verdict.reason} [{verdict.rule}]"
-            self._records.note_verdict(str(who.id), text, now)
+            kind = EventKind.GUARD if is_held_back(verdict) else EventKind.VERDICT
+            self._records.note_verdict(str(who.id), text, now, kind)
 
     def _log(self, level: int, facts: Facts, evidence: Evidence, verdict: Verdict) -> None:
         who = _computer_of(evidence)

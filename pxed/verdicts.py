@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pxed.config import Config
@@ -16,9 +17,11 @@ from pxed.identities import Identities
 from pxed.policy.alike import Kept
 from pxed.policy.decide import decide, ignore_list, name_of
 from pxed.policy.facts import Facts, Stage
+from pxed.policy.guard import counts_needed, hand_out_of
 from pxed.policy.verdict import Boot, Finding, Ignore, Verdict
 from pxed.records import Records
 from pxed.site.model import Evidence, Plan, Sighting
+from pxed.site.restraints import Stop
 from pxed.site.store import Reader
 from pxed.verdict_log import QUIET_RULES, VerdictLog
 from pxed.wire.architecture import LOADER_KEYS
@@ -27,6 +30,22 @@ log = logging.getLogger("pxed.verdict")
 
 _NOT_REMEMBERED = QUIET_RULES | {name_of(ignore_list)}
 """Rules after which it does not matter who it was."""
+
+
+def counted(
+    reader: Reader, verdict: Verdict, facts: Facts, evidence: Evidence, plan: Plan, config: Config, now: datetime
+) -> Verdict:
+    """`verdict`, decided again with what the guard has to count, if it would hand something out that is limited.
+
+    StoreError if that cannot be counted.
+    """
+    if not isinstance(verdict, Boot) or not verdict.mandatory:
+        return verdict
+    hand_out = hand_out_of(verdict)
+    if not counts_needed(hand_out, plan.restraints, config.guard):
+        return verdict
+    tally = reader.tally(hand_out.advertisement, now, with_size=config.guard.collection_size > 0)
+    return decide(facts, replace(evidence, tally=tally), plan, config, now)
 
 
 class Verdicts:
@@ -41,6 +60,7 @@ class Verdicts:
         self._log = VerdictLog(records)
         self._identities = Identities(records.later)
         self._store_fault = ""
+        self._stop: Stop | None = None
 
     def decide(self, facts: Facts) -> Verdict:
         """What `facts` shall do now. Where the database cannot be asked the verdict is silence, rule `database`."""
@@ -61,9 +81,15 @@ class Verdicts:
             self._note_fault(str(error))
             return [Ignore((Finding("database", f"cannot know: {error}"),), None)] * len(clients)
         self._note_fault("")
+        self._note_stop(plan.restraints.stop)
         verdicts = []
         for facts, evidence in zip(clients, found, strict=True):
             verdict = way(facts, evidence, plan, self.config, now)
+            try:
+                verdict = counted(self._reader, verdict, facts, evidence, plan, self.config, now)
+            except StoreError as error:
+                self._note_fault(str(error))
+                verdict = Ignore((Finding("database", f"cannot know: {error}"),), None)
             if verdict.rule not in _NOT_REMEMBERED:
                 self._remember(facts, evidence, verdict, now)
             self._log.tell(facts, evidence, verdict, now)
@@ -85,6 +111,15 @@ class Verdicts:
             self._records.saw(Sighting(facts.mac, facts.guid, code, facts.interface, relay, now, now, 1))
         if isinstance(verdict, Boot) and verdict.mandatory and verdict.identity is not None:
             self._records.offered(verdict.identity.subject, verdict.choices[0].advertisement, facts.stage, now)
+
+    def _note_stop(self, stop: Stop | None) -> None:
+        if stop != self._stop:
+            self._stop = stop
+            if stop:
+                why = f": {stop.reason}" if stop.reason else ""
+                log.warning("ALL MANDATORY HAND-OUTS ARE STOPPED by %s%s", stop.by, why)
+            else:
+                log.warning("mandatory hand-outs go on")
 
     def _note_fault(self, text: str) -> None:
         if text != self._store_fault:

@@ -14,7 +14,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
 from pxed.site.database import open_database
-from pxed.site.model import Evidence, PasswordScope, Plan, PxeRecord
+from pxed.site.model import Advertisement, Evidence, PasswordScope, Plan, PxeRecord
+from pxed.site.restraints import Tally
 from pxed.site.sql import Link, SqlReader, SqlTx
 from pxed.site.store import Client
 
@@ -46,6 +47,9 @@ class MemorySite(SqlTx):
 
     def look_up_all(self, clients: Sequence[Client]) -> tuple[Plan, list[Evidence]]:
         return self._reader().look_up_all(clients)
+
+    def tally(self, advertisement: Advertisement, now: datetime, *, with_size: bool) -> Tally:
+        return self._reader().tally(advertisement, now, with_size=with_size)
 
     def record(self, record_id: int) -> PxeRecord | None:
         return super().record(record_id)

@@ -91,6 +91,24 @@ def disable(session: Session, advertisement: str) -> None:
 @command.command
 @click.argument("advertisement")
 @click.pass_obj
+def approve(session: Session, advertisement: str) -> None:
+    """Agree, as a second person, to what somebody else advertises as mandatory.
+
+    It is needed if guard.second_person is set. Whoever made the advertisement, or set one of its values, cannot agree
+    to it, and every change of a value that decides asks for a new approval.
+
+    \b
+    Example:
+      pxed advertisement approve 3
+    """
+    with session.writing() as tx:
+        found = tx.approve(find_advertisement(tx, advertisement).id)
+    session.report(asdict(found), f"advertisement {found.id}, {found.name}, is approved by {found.approved_by}")
+
+
+@command.command
+@click.argument("advertisement")
+@click.pass_obj
 def remove(session: Session, advertisement: str) -> None:
     """Remove an advertisement, and with it the records of who ran it.
 

@@ -154,6 +154,29 @@ def remove(session: Session, name: str) -> None:
     session.report([name], f"collection {name} is removed")
 
 
+@command.command
+@click.argument("name")
+@click.argument("hand_outs", type=click.IntRange(0), required=False, metavar="[N]")
+@click.option("--none", "unlimited", is_flag=True, help="Any number.")
+@click.pass_obj
+def limit(session: Session, name: str, hand_outs: int | None, unlimited: bool) -> None:
+    """Hand out mandatory advertisements to at most N of its computers within any hour, and of those below it.
+
+    It counts whichever advertisement a computer gets. Whoever comes too early gets it at a later boot; 0 lets nobody.
+
+    \b
+    Example:
+      pxed collection limit Servers 2
+    """
+    if (hand_outs is None) != unlimited:
+        raise click.UsageError("say either a number or --none")
+    with session.writing() as tx:
+        changed = tx.limit_collection(find_collection(tx, name).id, hand_outs)
+    what = "any number" if hand_outs is None else f"at most {hand_outs}"
+    was = "" if changed else " already"
+    session.report({"collection": name, "per_hour": hand_outs}, f"collection {name}: {what} of hand-outs an hour{was}")
+
+
 @command.command("add-member")
 @click.argument("name")
 @click.argument("computers", nargs=-1, required=True, metavar="COMPUTER...")

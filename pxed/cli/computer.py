@@ -198,6 +198,43 @@ def remove(session: Session, computers: tuple[str, ...]) -> None:
     session.report([computer.name for computer in found], *(f"computer {each.name} is removed" for each in found))
 
 
+@command.command
+@click.argument("computers", nargs=-1, required=True, metavar="COMPUTER...")
+@click.pass_obj
+def protect(session: Session, computers: tuple[str, ...]) -> None:
+    """Never hand out anything mandatory to these computers, whatever is advertised to them.
+
+    \b
+    Example:
+      pxed computer protect fileserver
+    """
+    _set_protected(session, computers, True)
+
+
+@command.command
+@click.argument("computers", nargs=-1, required=True, metavar="COMPUTER...")
+@click.pass_obj
+def unprotect(session: Session, computers: tuple[str, ...]) -> None:
+    """Let these computers have what is mandatory again.
+
+    \b
+    Example:
+      pxed computer unprotect fileserver
+    """
+    _set_protected(session, computers, False)
+
+
+def _set_protected(session: Session, computers: tuple[str, ...], protected: bool) -> None:
+    with session.writing() as tx:
+        found = list({computer.id: computer for computer in (find_computer(tx, key) for key in computers)}.values())
+        changed = {each.id for each in found if tx.set_protected(each.id, protected)}
+    state = "protected" if protected else "not protected"
+    session.report(
+        [each.name for each in found if each.id in changed],
+        *(f"computer {each.name} {'is' if each.id in changed else 'was already'} {state}" for each in found),
+    )
+
+
 def _row(computer: Computer) -> dict[str, Any]:
     """All that there is to print of a computer."""
     row = asdict(computer)

@@ -31,6 +31,8 @@ VERBS = (
     LazyVerb("advertise", "pxed.cli.advertise:command", "Advertise a task sequence to a collection."),
     LazyVerb("advertisement", "pxed.cli.advertisement:command", "List, show, enable, disable and remove those."),
     LazyVerb("clear-last", "pxed.cli.clear_last:command", "Let the latest mandatory advertisement run again."),
+    LazyVerb("stop-all", "pxed.cli.stopping:stop_all", "Hand out nothing mandatory any more."),
+    LazyVerb("resume", "pxed.cli.stopping:resume", "Hand out what is mandatory again."),
     LazyVerb("wake", "pxed.cli.wake:command", "Switch computers on with magic packets."),
     LazyVerb("explain", "pxed.cli.explain:command", "Say what a computer would get now, and why."),
     LazyVerb("history", "pxed.cli.history:command", "Show what a computer did."),

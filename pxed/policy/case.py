@@ -10,6 +10,7 @@ from pxed.policy.facts import Facts
 from pxed.policy.identify import Identity
 from pxed.policy.membership import NOWHERE, Membership
 from pxed.policy.verdict import Choice, Finding
+from pxed.policy.words import Words
 from pxed.site.model import Evidence, Plan
 from pxed.wire.architecture import LOADER_KEYS
 
@@ -31,6 +32,8 @@ class Case:
     """newest first"""
     due: Choice | None = None
     """the mandatory one that this computer is to get now, unless the guard takes it back"""
+    held_back: Words | None = None
+    """the guard's objection to it"""
 
     @property
     def firmware(self) -> str:

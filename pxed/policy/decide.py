@@ -15,13 +15,19 @@ from pxed.config import Config
 from pxed.policy.advertised import Names, candidates, due
 from pxed.policy.case import Case
 from pxed.policy.facts import Client, Facts
+from pxed.policy.guard import HandOut, excess, objection
 from pxed.policy.identify import Standing, identify
 from pxed.policy.membership import memberships
 from pxed.policy.password import lock_of
-from pxed.policy.record import is_anothers
+from pxed.policy.record import is_anothers, is_claimed
 from pxed.policy.verdict import Abort, Boot, Choice, Finding, Ignore, Verdict, Wait
 from pxed.policy.words import Words, phrase
 from pxed.site.model import Evidence, Kind, Plan
+
+NOT_HELD_BACK = "nothing holds it back"
+"""What the rule `guard` finds if it lets something pass."""
+NOT_NEEDED = "not needed"
+"""What a rule finds that has nothing to look at."""
 
 
 class Locked(tuple[Choice, ...]):
@@ -47,6 +53,12 @@ def decide(facts: Facts, evidence: Evidence, plan: Plan, config: Config, now: da
             return outcome
         case.trail.append(Finding(name, outcome))
     raise AssertionError("the last rule ends every decision")
+
+
+def is_held_back(verdict: Verdict) -> bool:
+    """Whether the guard kept something back that was due."""
+    found = next((finding.words for finding in verdict.trail if finding.rule == name_of(guard)), NOT_NEEDED)
+    return found not in (NOT_NEEDED, NOT_HELD_BACK)
 
 
 @functools.cache
@@ -106,7 +118,7 @@ def unknown_support(case: Case) -> Words | Verdict:
     """6. Unknown computers are served only if a collection is set for them, or once somebody approves of them."""
     who = case.known_identity
     if who.standing is not Standing.UNKNOWN:
-        return "not needed"
+        return NOT_NEEDED
     setting = case.config.responder.unknown_computers
     if setting == "ignore":
         return _ignore(case, unknown_support, 'unknown computers are ignored: responder.unknown_computers = "ignore"')
@@ -130,8 +142,25 @@ def another_point(case: Case) -> Words | Verdict:
 
 
 def guard(case: Case) -> Words | Verdict:
-    """10. What may hold a mandatory advertisement back although it is due."""
-    return "not needed" if case.due is None else "nothing holds it back"
+    """10. What may hold a mandatory advertisement back although it is due.
+
+    A try that was claimed before is counted already, so the limits do not stop it on its way.
+    """
+    if case.due is None:
+        return NOT_NEEDED
+    advertisement, who = case.due.advertisement, case.known_identity
+    restraints, settings, tally = case.plan.restraints, case.config.guard, case.evidence.tally
+    hand_out = HandOut(advertisement, who.computer, case.membership.above)
+    reason = objection(hand_out, restraints, settings)
+    if reason is None and tally is not None:
+        record = who.record_of(advertisement.id)
+        claimed = record is not None and is_claimed(record, case.facts.stage, case.now)
+        reason = None if claimed else excess(hand_out, restraints, settings, tally)
+    if reason is None:
+        return NOT_HELD_BACK
+    case.held_back = phrase("{!r} is held back: {}", advertisement.name, reason)
+    case.due = None
+    return case.held_back
 
 
 def password(case: Case) -> Words | Verdict:
@@ -148,7 +177,8 @@ def mandatory(case: Case) -> Words | Verdict:
     """11. What is due and not held back boots without a question."""
     if case.due is None:
         return "nothing is due"
-    return Boot(_trail(case, mandatory, _found_by(case, due)), case.identity, choices=(case.due,), mandatory=True)
+    trail = _trail(case, mandatory, _found_by(case, due))
+    return Boot(trail, case.identity, choices=(case.due,), mandatory=True, collections=case.membership.above)
 
 
 def optional(case: Case) -> Words | Verdict:
@@ -160,8 +190,8 @@ def optional(case: Case) -> Words | Verdict:
 
 
 def nothing(case: Case) -> Words | Verdict:
-    """13. Known, but nothing to do, with what the rule `due` found: that is what people ask about."""
-    why = _found_by(case, due)
+    """13. Known, but nothing to do, with what the rule `due` found or the guard: that is what people ask about."""
+    why = case.held_back or _found_by(case, due)
     if case.config.responder.nothing_to_do == "silent":
         silence = 'nothing to do, so silence (responder.nothing_to_do = "silent"): {}'
         return _ignore(case, nothing, phrase(silence, why))

@@ -70,6 +70,11 @@ def is_anothers(record: PxeRecord, stage: Stage, now: datetime, point: str) -> b
     return stage is Stage.SCRIPT and record.state is RecordState.LOADING
 
 
+def is_claimed(record: PxeRecord, stage: Stage, now: datetime) -> bool:
+    """True if the try under way is in the hands of the computer already."""
+    return record.state is not RecordState.OFFERED and is_under_way(record, stage, now)
+
+
 def is_spent(record: PxeRecord, consume: RecordState, attempts: int) -> bool:
     """True if the advertisement counts as run, or if all tries were used.
 

@@ -96,3 +96,5 @@ class Boot(Verdict):
 
     choices: tuple[Choice, ...] = ()
     mandatory: bool = False
+    collections: frozenset[int] = frozenset()
+    """of a mandatory one: the ids of all collections that hold the computer, for which its hand-out counts"""

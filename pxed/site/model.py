@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from pxed.site.restraints import Restraints, Tally
 from pxed.wire.architecture import LOADER_KEYS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -273,6 +274,8 @@ class Evidence:
     """computers with that GUID in either byte order: none or one, two if somebody entered both"""
     unknown_records: tuple[PxeRecord, ...] = ()
     """records kept under the identifiers themselves, as `Plan.subject_of_unknown` has it"""
+    tally: Tally | None = None
+    """what the guard counts; None if nobody has counted, since nothing is due or nothing is limited"""
 
     @property
     def disagrees(self) -> bool:
@@ -352,6 +355,7 @@ class Plan:
     """who has one, by scope and its id; the empty name is that of a password that people share"""
     ignored: Identifiers = Identifiers()
     shared: Identifiers = Identifiers()
+    restraints: Restraints = field(default_factory=Restraints)
 
     def subject_of_unknown(self, mac: str, guid: uuid.UUID | None) -> str:
         """What the PXE records of a client that is not known are kept under.

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from pxed.errors import StoreError
-from pxed.site.model import Evidence, PasswordScope, Plan, PxeRecord
+from pxed.site.model import Advertisement, Evidence, PasswordScope, Plan, PxeRecord
+from pxed.site.restraints import Tally
 from pxed.site.store import Client, Reader
 
 T = TypeVar("T")
@@ -53,6 +55,10 @@ class ReopeningReader:
     def look_up_all(self, clients: Sequence[Client]) -> tuple[Plan, list[Evidence]]:
         """As Reader has it."""
         return self._ask(lambda reader: reader.look_up_all(clients))
+
+    def tally(self, advertisement: Advertisement, now: datetime, *, with_size: bool) -> Tally:
+        """As Reader has it."""
+        return self._ask(lambda reader: reader.tally(advertisement, now, with_size=with_size))
 
     def record(self, record_id: int) -> PxeRecord | None:
         """As Reader has it."""

@@ -9,7 +9,7 @@ identifier) is a UsageError.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +41,7 @@ from pxed.site.model import (
     TaskSequence,
     Together,
 )
+from pxed.site.restraints import Restraints, Tally
 
 T = TypeVar("T")
 Client = tuple[str, Sequence[uuid.UUID]]
@@ -63,6 +64,11 @@ class Reader(Protocol):
 
     def look_up_all(self, clients: Sequence[Client]) -> tuple[Plan, list[Evidence]]:
         """The same for any number of clients, in their order."""
+        ...
+
+    def tally(self, advertisement: Advertisement, now: datetime, *, with_size: bool) -> Tally:
+        """What the guard counts before that mandatory advertisement is handed out; the size of its collection only if
+        it is wanted, since counting may take long."""
         ...
 
     def record(self, record_id: int) -> PxeRecord | None:
@@ -309,6 +315,10 @@ class Tx(Protocol):
         """NotFound. Its records go with it."""
         ...
 
+    def advertisement(self, advertisement_id: int) -> Advertisement:
+        """By its id; NotFound."""
+        ...
+
     def advertisements(self) -> Sequence[Advertisement]:
         """All, newest first."""
         ...
@@ -328,6 +338,43 @@ class Tx(Protocol):
 
     def passwords(self) -> Sequence[Password]:
         """All, without their hashes."""
+        ...
+
+    # the guard
+    def restraints(self) -> Restraints:
+        """What holds for everybody."""
+        ...
+
+    def stop_all(self, reason: str = "") -> bool:
+        """No mandatory hand-out any more until `resume`; False if they are stopped already."""
+        ...
+
+    def resume(self) -> bool:
+        """Ends the stop; False if there is none."""
+        ...
+
+    def is_protected(self, computer_id: int) -> bool:
+        """Whether it is; False if there is none."""
+        ...
+
+    def set_protected(self, computer_id: int, protected: bool) -> bool:
+        """A protected computer never gets a mandatory advertisement; False if it is as wanted already. NotFound."""
+        ...
+
+    def limit_collection(self, collection_id: int, per_hour: int | None) -> bool:
+        """At most so many mandatory hand-outs an hour, None for any number; False if that was the limit. NotFound."""
+        ...
+
+    def approve(self, advertisement_id: int) -> Advertisement:
+        """The second person agrees. NotFound; Refused if it is whoever made it or set one of its values."""
+        ...
+
+    def hand_outs(self) -> Mapping[int, int]:
+        """As `Tally.hand_outs` has it, now."""
+        ...
+
+    def add_hand_out(self, subject: str, advertisement_id: int, collections: Iterable[int]) -> None:
+        """A mandatory advertisement is handed out to a computer that is in these collections."""
         ...
 
     # records, sightings, events

@@ -44,6 +44,7 @@ site = Table(
     Column("change", BigInteger, nullable=False),
     Column("stopped_at", BigInteger),
     Column("stopped_by", Text, nullable=False, server_default=""),
+    Column("stopped_reason", Text, nullable=False, server_default=""),
 )
 """One row: the change number, raised by every transaction that edits, and who stopped all mandatory hand-outs when."""
 
@@ -229,8 +230,9 @@ hand_out = Table(
     Column("collection_id", Integer, nullable=False),
     sqlite_autoincrement=True,
 )
-"""Mandatory advertisements that were handed out of late: what the hourly limits count. Kept apart from the records,
-which may be cleared."""
+"""Mandatory advertisements that were handed out within the last hour: what the limits count. One row for the site
+(`collection_id` 0) and one for each collection that holds the computer. Kept apart from the records, which may be
+cleared."""
 
 sighting = Table(
     "sighting",

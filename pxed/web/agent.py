@@ -21,7 +21,7 @@ from aiohttp import web
 from pxed.boot.token import Grant, TokenError, unseal_grant
 from pxed.errors import StoreError
 from pxed.records import Records, Report
-from pxed.site.model import Advertisement, PxeRecord, RecordState, TaskSequence
+from pxed.site.model import Advertisement, Kind, PxeRecord, RecordState, TaskSequence
 from pxed.site.store import Reader
 
 log = logging.getLogger("pxed.agent")
@@ -52,6 +52,7 @@ class AgentApi:
         boot = _boot_id(request.query.get("boot", ""))
         try:
             advertisement, sequence = self._what_to_run(grant)
+            self._wait_while_stopped(grant, advertisement)
             record = await self.records.report(grant, Report(RecordState.RUNNING, boot, ""))
             name = self.reader.name_of(record.subject) if record else ""
             own = self.reader.environment_of(record.subject) if record else {}
@@ -97,6 +98,15 @@ class AgentApi:
         if not advertisement.enabled:
             raise web.HTTPConflict(text=f"advertisement {advertisement.name} was disabled meanwhile\n")
         return advertisement, sequence
+
+    def _wait_while_stopped(self, grant: Grant, advertisement: Advertisement) -> None:
+        """A task sequence that has not begun does not begin while all mandatory hand-outs are stopped."""
+        stop, record = self.reader.plan().restraints.stop, self.reader.record(grant.record_id)
+        running = record is not None and record.state is RecordState.RUNNING
+        if stop is not None and advertisement.kind is Kind.MANDATORY and not running:
+            raise web.HTTPServiceUnavailable(
+                text="all mandatory hand-outs are stopped for now\n", headers={"Retry-After": "30"}
+            )
 
     def _advertisement(self, advertisement_id: int) -> Advertisement | None:
         return next((one for one in self.reader.plan().advertisements if one.id == advertisement_id), None)

@@ -17,7 +17,7 @@ from aiohttp import web
 from pxed.boot import script
 from pxed.boot.token import Grant, Ticket, TokenError, seal, unseal_ticket
 from pxed.config import Config
-from pxed.errors import Refused, StoreError
+from pxed.errors import NotFound, Refused, StoreError
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Boot, Choice, Verdict, Wait
 from pxed.records import Records
@@ -71,21 +71,20 @@ class Scripts:
         origin, ticket = origin_of(request), self._ticket(request)
         verdict = self.verdicts.decide(_facts(ticket, origin))
         wanted = int(request.match_info["advertisement"])
-        choices = verdict.choices if isinstance(verdict, Boot) else ()
-        choice = next((choice for choice in choices if choice.advertisement.id == wanted), None)
-        if choice is None:
-            return _script(script.render_exit(f"no longer offered: {verdict.reason}"))
-        return await self._start(origin, ticket, verdict, choice)
+        if isinstance(verdict, Boot):
+            for choice in verdict.choices:
+                if choice.advertisement.id == wanted:
+                    return await self._start(origin, ticket, verdict, choice)
+        return _script(script.render_exit(f"no longer offered: {verdict.reason}"))
 
-    async def _start(self, origin: Origin, ticket: Ticket, verdict: Verdict, choice: Choice) -> web.Response:
-        assert verdict.identity is not None  # noqa: S101 - a Boot has one
+    async def _start(self, origin: Origin, ticket: Ticket, verdict: Boot, choice: Choice) -> web.Response:
         advertisement = choice.advertisement
         try:
-            record = await self.records.claim(verdict.identity.subject, advertisement)
+            record = await self.records.claim(verdict, choice)
         except StoreError as error:
             log.error("%s is not started: its try cannot be recorded: %s", advertisement.name, error)
             return _script(script.render_exit(f"not started, the try cannot be recorded: {error}"))
-        except Refused as error:
+        except (Refused, NotFound) as error:
             log.info("%s is not started: %s", advertisement.name, error)
             return _script(script.render_exit(str(error)))
         expires = int(self.unix_time() + self.config.tokens.grant_minutes * 60)

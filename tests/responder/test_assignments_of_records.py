@@ -14,7 +14,7 @@ from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Boot
 from pxed.records import Records, Report
 from pxed.site.draft import Draft
-from pxed.site.model import Advertisement, Cpu, Kind, PxeRecord, RecordState, Rerun
+from pxed.site.model import Cpu, Kind, PxeRecord, RecordState, Rerun
 from pxed.verdicts import Verdicts
 from pxed.wire.architecture import architecture
 from tests.site_in_memory import MemorySite
@@ -33,16 +33,24 @@ class Bench:
         self.subject = str(add_computer(self.site).id)
         made = advertise(self.site, Kind.MANDATORY)
         draft = replace(Draft.of(made), start=NOW - WEEK, assignments=("weekly mon 11:30",), rerun=rerun)
-        self.weekly: Advertisement = self.site.change_advertisement(made.id, draft)
+        self.site.change_advertisement(made.id, draft)
         self.records = Records(DirectWriter(self.site), Config(), self.clock)
         self.verdicts = Verdicts(self.site, self.records, Config(), self.clock)
+        self.verdict: Boot
 
     def boots(self) -> bool:
         verdict = self.verdicts.decide(FACTS)
-        return isinstance(verdict, Boot) and verdict.mandatory
+        if not isinstance(verdict, Boot) or not verdict.mandatory:
+            return False
+        self.verdict = verdict
+        return True
+
+    async def claim(self) -> PxeRecord:
+        """What the verdict that was given last allowed."""
+        return await self.records.claim(self.verdict, self.verdict.choices[0])
 
     async def run(self, end: RecordState) -> PxeRecord:
-        claimed = await self.records.claim(self.subject, self.weekly)
+        claimed = await self.claim()
         grant = Grant(claimed.id, claimed.tries, 1, Cpu.AMD64, int(self.clock.unix()) + 9)
         for state in (RecordState.RUNNING, end):
             assert await self.records.report(grant, Report(state, "boot", ""))
@@ -60,7 +68,7 @@ async def test_each_week(rerun: Rerun, end: RecordState) -> None:
         bench.clock.advance(3600)
         assert not bench.boots()
         with pytest.raises(Refused):
-            await bench.records.claim(bench.subject, bench.weekly)
+            await bench.claim()
     bench.clock.now = NOW + WEEK
     again = {
         Rerun.NEVER: False,

@@ -77,6 +77,7 @@ _NOTE_WAKE_UP = Statement(
     ),
     "woken_at",
 )
+_VOID_APPROVAL = Statement(update(advertisement).where(advertisement.c.id == bindparam("key")), "approved_by")
 _REMOVE_ADVERTISEMENT = Statement(delete(advertisement).where(advertisement.c.id == bindparam("key")))
 _ASSIGNMENTS = select(assignment.c.advertisement_id, assignment.c.text).order_by(
     assignment.c.advertisement_id, assignment.c.position
@@ -161,28 +162,35 @@ class Advertisements(Edits):
         self._edited(
             f"advertisement {draft.name} ({draft.kind}, id {added}) of {draft.sequence} to {draft.collection} added"
         )
-        return self._advertisement(added)
+        return self.advertisement(added)
 
     def change_advertisement(self, advertisement_id: int, draft: Draft) -> Advertisement:
-        before = Draft.of(self._advertisement(advertisement_id))
+        before = Draft.of(self.advertisement(advertisement_id))
         after = _checked(draft)
+        to = ("kind", "collection", "include_subcollections")
+        if after.confirmed_size == before.confirmed_size and any(
+            getattr(after, name) != getattr(before, name) for name in to
+        ):
+            after = replace(after, confirmed_size=0)  # the size that was agreed to was of others
         changed = [each.name for each in fields(Draft) if getattr(after, each.name) != getattr(before, each.name)]
         if not changed:
-            return self._advertisement(advertisement_id)
+            return self.advertisement(advertisement_id)
         self._link.run(_CHANGE_ADVERTISEMENT, key=advertisement_id, **self._columns(after))
         if "assignments" in changed:
             self._link.run(_REMOVE_ASSIGNMENTS, key=advertisement_id)
             self._assign(advertisement_id, after.assignments)
         self._set_by("advertisement", advertisement_id, changed)
+        if not set(changed).isdisjoint(DECIDING):
+            self._link.run(_VOID_APPROVAL, key=advertisement_id, approved_by="")  # it was given to something else
         if changed == ["enabled"]:
             what = "enabled" if after.enabled else "disabled"
         else:
             what = "changed: " + ", ".join(f"{name} = {_said(getattr(after, name))}" for name in changed)
         self._edited(f"advertisement {before.name} (id {advertisement_id}) {what}")
-        return self._advertisement(advertisement_id)
+        return self.advertisement(advertisement_id)
 
     def set_enabled(self, advertisement_id: int, enabled: bool) -> Advertisement:
-        draft = Draft.of(self._advertisement(advertisement_id))
+        draft = Draft.of(self.advertisement(advertisement_id))
         return self.change_advertisement(advertisement_id, replace(draft, enabled=enabled))
 
     def note_wake_up(self, advertisement_id: int, assigned_at: datetime) -> bool:
@@ -191,7 +199,7 @@ class Advertisements(Edits):
         return bool(self._link.run(_NOTE_WAKE_UP, key=advertisement_id, due=due, woken_at=due))
 
     def remove_advertisement(self, advertisement_id: int) -> Advertisement:
-        found = self._advertisement(advertisement_id)
+        found = self.advertisement(advertisement_id)
         forget_passwords(self._link, PasswordScope.ADVERTISEMENT, advertisement_id)
         self._link.run(_REMOVE_ADVERTISEMENT, key=advertisement_id)
         self._forget_set_by("advertisement", advertisement_id)
@@ -201,7 +209,7 @@ class Advertisements(Edits):
     def advertisements(self) -> Sequence[Advertisement]:
         return read_advertisements(self._link)
 
-    def _advertisement(self, advertisement_id: int) -> Advertisement:
+    def advertisement(self, advertisement_id: int) -> Advertisement:
         rows = self._link.rows(_ADVERTISEMENT, key=advertisement_id)
         if not rows:
             raise NotFound(f"there is no advertisement with the id {advertisement_id}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import (
     BindParameter,
@@ -20,14 +21,27 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Engine
 
-from pxed.site.model import Computer, Evidence, IdentifierList, Known, PasswordScope, Plan, PxeRecord
+from pxed.site.model import (
+    EPOCH,
+    Advertisement,
+    Computer,
+    Evidence,
+    IdentifierList,
+    Known,
+    PasswordScope,
+    Plan,
+    PxeRecord,
+)
+from pxed.site.restraints import Tally
 from pxed.site.sql.advertisements import read_advertisements
 from pxed.site.sql.collections import read_collections
 from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.deployment import read_boot_images, read_sequences
+from pxed.site.sql.guard import read_hand_outs, read_restraints
 from pxed.site.sql.identify import both_orders
 from pxed.site.sql.link import Link, Row, Statement
 from pxed.site.sql.lists import read_lists
+from pxed.site.sql.members import Members
 from pxed.site.sql.passwords import read_hashes, read_people
 from pxed.site.sql.properties import SOURCE_OF_ONE, VARIABLES_OF_ONE
 from pxed.site.sql.records import RECORD_BY_ID, RECORDS, to_record
@@ -95,6 +109,8 @@ class SqlReader:
         self._link = Link(engine)
         self._plan: Plan | None = None
         self._data_version: int | None = None
+        self._sizes: dict[tuple[int, bool], tuple[int, int]] = {}
+        """by collection, without or with its subcollections: the plan's number, and how many computers there were"""
 
     def close(self) -> None:
         """Gives the connection up."""
@@ -144,6 +160,23 @@ class SqlReader:
             records[record.subject] = (*records.get(record.subject, ()), record)
         return _evidence(rows, records, macs, orders, unknown)
 
+    def tally(self, advertisement: Advertisement, now: datetime, *, with_size: bool) -> Tally:
+        """What the guard counts before `advertisement` is handed out; a size is counted once for a plan."""
+        size = self._size(advertisement) if with_size else 0
+        return Tally(read_hand_outs(self._link, now), size)
+
+    def _size(self, advertisement: Advertisement) -> int:
+        key = advertisement.collection_id, advertisement.include_subcollections
+        change = self._plan.change if self._plan else -1
+        counted = self._sizes.get(key)
+        if counted is None or counted[0] != change:
+            counted = self._sizes[key] = change, self._count(*key)
+        return counted[1]
+
+    def _count(self, collection_id: int, include_subcollections: bool) -> int:
+        members = Members(self._link, "", EPOCH)
+        return members.count_members(collection_id, include_subcollections=include_subcollections)
+
     def record(self, record_id: int) -> PxeRecord | None:
         """One PXE record by its id."""
         row = self._link.row(RECORD_BY_ID, key=record_id)
@@ -178,6 +211,7 @@ def _read_plan(link: Link, change: int) -> Plan:
         sequences={sequence.name: sequence for sequence in read_sequences(link)},
         collection_ids={each.name: each.id for each in collections},
         collections=collections,
+        restraints=read_restraints(link),
         ignored=lists[IdentifierList.IGNORED],
         shared=lists[IdentifierList.SHARED],
         passwords=read_people(link),

@@ -144,6 +144,7 @@ def _advertisements() -> None:
 def _records() -> None:
     _add("site", sa.Column("stopped_at", sa.BigInteger))
     _add("site", _text("stopped_by"))
+    _add("site", _text("stopped_reason"))
     _add("pxe_record", sa.Column("assigned_at", sa.BigInteger, nullable=False, server_default="0"))
     _add("pxe_record", _text("point"))
     op.execute(
