@@ -62,10 +62,12 @@ def command(session: Session, key: str, arch: str, shown: uuid.UUID | None) -> N
     reader = SqlReader(open_database(config.database.url, config.service.state_dir))
     facts = Facts(mac, guid, architecture(ARCHITECTURES[arch]), Client.PXE, Stage.FIRMWARE, interface="")
     try:
+        now = datetime.now(UTC)
         plan, evidence = reader.look_up(mac, facts.guids)
+        verdict = decide(facts, evidence, plan, config, now)
+        verdict = counted(reader, verdict, facts, evidence, plan, config, now)
     finally:
         reader.close()
-    verdict = decide(facts, evidence, plan, config, datetime.now(UTC))
     if session.as_json:
         print_json(_as_data(verdict))
         return

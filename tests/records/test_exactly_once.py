@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pxed.boot.token import Grant
 from pxed.config import Config, Responder, Service
 from pxed.errors import PxedError, StoreError
+from pxed.policy.decide import decide
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.record import BOOT_WINDOW
 from pxed.policy.verdict import Boot
@@ -56,14 +57,14 @@ class Point:
 
     def __init__(self, name: str, site: MemorySite, clock: Clock) -> None:
         self.writer = MortalWriter(site)
-        self._config = Config(service=Service(name=name), responder=Responder(attempts=ATTEMPTS))
+        self.config = Config(service=Service(name=name), responder=Responder(attempts=ATTEMPTS))
         self._site, self._clock = site, clock
         self.start()
 
     def start(self) -> None:
         """Anew: what only the process knew is lost."""
-        self.records = Records(self.writer, self._config, self._clock)
-        self.verdicts = Verdicts(self._site, self.records, self._config, self._clock)
+        self.records = Records(self.writer, self.config, self._clock)
+        self.verdicts = Verdicts(self._site, self.records, self.config, self._clock)
 
 
 class ExactlyOnce(RuleBasedStateMachine):
@@ -196,8 +197,9 @@ class ExactlyOnce(RuleBasedStateMachine):
         if self.advertisement_is_free():
             facts, later = self.facts(Stage.FIRMWARE), self.clock.now + BOOT_WINDOW
             record = self.record()
+            plan, evidence = self.site.look_up(MAC, [GUID])
             for point in self.points.values():
-                verdict = point.verdicts.would(facts, later)
+                verdict = decide(facts, evidence, plan, point.config, later)
                 given = isinstance(verdict, Boot) and verdict.mandatory
                 assert given == self.reference.must_get_it(record.tries if record else 0), verdict.trail
 
