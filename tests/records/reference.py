@@ -1,7 +1,6 @@
 """What `exactly once` means, written as plainly as it can be said: the model that the real thing is compared with.
 
-One computer and one mandatory advertisement. A *run* lasts from the beginning, or from a clear, to the next clear. A
-*boot* is the computer being switched on. Nothing here knows of states, windows of time, service points or transactions.
+One computer and one mandatory advertisement. A *run* lasts from the beginning, or from a clear, to the next clear. Nothing here knows of states, windows of time, service points or transactions.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from dataclasses import dataclass, field
 class Run:
     """What happened since the record was cleared last."""
 
-    boots: int = 0
-    """how often the computer was switched on and asked"""
+    asked: int = 0
+    """how many packets came from the computer, each of which may be the first of a boot"""
     image_fetched: bool = False
     """the service knows that one boot image was fetched whole, or its agent has begun"""
     begun_by: set[str] = field(default_factory=set)
@@ -36,7 +35,7 @@ class Reference:
     def handed_out(self, try_number: int, point: str) -> None:
         assert not self.run.image_fetched, "handed out although it counts as run"
         assert try_number <= self.attempts, "more tries than there may be"
-        assert try_number <= self.run.boots, "a try without a boot"
+        assert try_number <= self.run.asked, "a try that nobody asked for"
         assert self.run.claims.setdefault(try_number, point) == point, "two service points hand the same try out"
 
     def fetched(self) -> None:

@@ -19,7 +19,7 @@ from pxed.errors import PxedError, StoreError
 from pxed.policy.decide import decide
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.record import BOOT_WINDOW
-from pxed.policy.verdict import Boot
+from pxed.policy.verdict import Boot, Verdict
 from pxed.records import Records, Report
 from pxed.site.model import Cpu, Kind, PxeRecord, RecordState
 from pxed.site.store import Tx
@@ -91,21 +91,16 @@ class ExactlyOnce(RuleBasedStateMachine):
     @rule(name=POINTS)
     def switched_on(self, name: str) -> None:
         """Firmware asks all; the computer may be anywhere in an earlier boot, so this is also its crash."""
-        self.reference.run.boots += 1
         for each in (name, *(other for other in NAMES if other != name)):
             self.ask(each, Stage.FIRMWARE)
 
     @rule(name=POINTS, stage=st.sampled_from([Stage.REQUEST, Stage.LOADER]))
     def asked(self, name: str, stage: Stage) -> None:
-        """A boot loader's broadcast may be the first packet of a boot: the network card's ROM is iPXE."""
-        if stage is Stage.LOADER:
-            self.reference.run.boots += 1
         self.ask(name, stage)
 
     @rule(name=POINTS)
     def asked_for_the_script(self, name: str) -> None:
         """The loader of one boot may ask twice, and one that asks without any offer is a boot as well."""
-        self.reference.run.boots += 1
         verdict = self.ask(name, Stage.SCRIPT)
         if not isinstance(verdict, Boot) or not verdict.mandatory:
             return
@@ -189,7 +184,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     @invariant()
     def tries_are_bounded(self) -> None:
         record = self.record()
-        assert record is None or record.tries <= min(ATTEMPTS, self.reference.run.boots)
+        assert record is None or record.tries <= min(ATTEMPTS, self.reference.run.asked)
 
     @invariant()
     def nobody_is_stuck(self) -> None:
@@ -203,7 +198,8 @@ class ExactlyOnce(RuleBasedStateMachine):
                 given = isinstance(verdict, Boot) and verdict.mandatory
                 assert given == self.reference.must_get_it(record.tries if record else 0), verdict.trail
 
-    def ask(self, name: str, stage: Stage) -> object:
+    def ask(self, name: str, stage: Stage) -> Verdict:
+        self.reference.run.asked += 1
         return self.points[name].verdicts.decide(self.facts(stage))
 
     @staticmethod
