@@ -92,7 +92,7 @@ def disable(session: Session, advertisement: str) -> None:
 @click.argument("advertisement")
 @click.pass_obj
 def approve(session: Session, advertisement: str) -> None:
-    """Agree, as a second person, to what somebody else advertises as mandatory.
+    """Agree to what somebody else advertises as mandatory.
 
     It is needed if guard.second_person is set. Whoever made the advertisement, or set one of its values, cannot agree
     to it, and every change of a value that decides asks for a new approval.

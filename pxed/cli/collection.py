@@ -160,9 +160,10 @@ def remove(session: Session, name: str) -> None:
 @click.option("--none", "unlimited", is_flag=True, help="Any number.")
 @click.pass_obj
 def limit(session: Session, name: str, hand_outs: int | None, unlimited: bool) -> None:
-    """Hand out mandatory advertisements to at most N of its computers within any hour, and of those below it.
+    """Limit how often something mandatory is handed out to it.
 
-    It counts whichever advertisement a computer gets. Whoever comes too early gets it at a later boot; 0 lets nobody.
+    At most N of its computers, and of those below it, get something mandatory within any hour, whichever advertisement
+    it is. Whoever comes too early gets it at a later boot; 0 lets nobody.
 
     \b
     Example:

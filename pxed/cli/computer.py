@@ -202,7 +202,9 @@ def remove(session: Session, computers: tuple[str, ...]) -> None:
 @click.argument("computers", nargs=-1, required=True, metavar="COMPUTER...")
 @click.pass_obj
 def protect(session: Session, computers: tuple[str, ...]) -> None:
-    """Never hand out anything mandatory to these computers, whatever is advertised to them.
+    """Never hand out anything mandatory to computers.
+
+    Whatever is advertised to them; what a person chooses with F12 they get.
 
     \b
     Example:
@@ -215,7 +217,7 @@ def protect(session: Session, computers: tuple[str, ...]) -> None:
 @click.argument("computers", nargs=-1, required=True, metavar="COMPUTER...")
 @click.pass_obj
 def unprotect(session: Session, computers: tuple[str, ...]) -> None:
-    """Let these computers have what is mandatory again.
+    """Let computers have what is mandatory again.
 
     \b
     Example:

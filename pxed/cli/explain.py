@@ -54,6 +54,7 @@ def command(session: Session, key: str, arch: str, shown: uuid.UUID | None) -> N
     from pxed.policy.facts import Client, Facts, Stage
     from pxed.site.database import open_database
     from pxed.site.sql import SqlReader
+    from pxed.verdicts import counted
     from pxed.wire.architecture import architecture
 
     mac, own = _identifiers(session, key)

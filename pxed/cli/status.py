@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from pxed.cli.output import print_fields, print_json, say
+from pxed.cli.output import cell, print_fields, print_json, say
 from pxed.cli.session import Session
 from pxed.errors import NotFound, NotPermitted, PxedError, StoreError, Unavailable
 
@@ -86,7 +86,11 @@ def _site(session: Session) -> dict[str, Any]:
     """How much of everything there is; empty, with a message, if the database cannot be read."""
     try:
         with session.reading() as tx:
-            return asdict(tx.overview())
+            stop = tx.restraints().stop
+            if stop is not None:
+                why = f" ({stop.reason})" if stop.reason else ""
+                say(f"pxed: ALL MANDATORY HAND-OUTS ARE STOPPED since {cell(stop.at)} by {stop.by}{why}")
+            return asdict(tx.overview()) | {"stopped": stop and asdict(stop)}
     except StoreError as error:
         say(f"pxed: {error}")
         return {}

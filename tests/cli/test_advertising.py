@@ -127,16 +127,39 @@ class TestClearLast:
     def test_forgets_the_latest_mandatory_record_and_nothing_else(self, site: Pxed, key: str) -> None:
         outcome = site("clear-last", key, "--json")
         assert outcome.json == [
-            {"computer": "ws-01", "advertisement": "new", "state": "succeeded", "offered_at": "2026-05-01T12:00:00Z"}
+            {
+                "computer": "ws-01",
+                "advertisement": "new",
+                "state": "succeeded",
+                "tries": 1,
+                "offered_at": "2026-05-01T12:00:00Z",
+            }
         ]
         assert self.records(site) == ["offer", "old"]
 
-    def test_says_what_it_forgets_until_nothing_is_left(self, site: Pxed) -> None:
+    def test_a_second_time_there_is_nothing_to_forget(self, site: Pxed) -> None:
         assert "ws-01: new (succeeded, given " in site("clear-last", "ws-01").err
-        assert "ws-01: old (failed, given " in site("clear-last", "ws-01").err
         for _ in range(2):
             assert site("clear-last", "ws-01").err == "ws-01: nothing to forget\n"
-        assert self.records(site) == ["offer"]
+        assert self.records(site) == ["offer", "old"]
+
+    def test_an_older_one_is_forgotten_by_its_name(self, site: Pxed) -> None:
+        assert "ws-01: old (failed, given " in site("clear-last", "ws-01", "--advertisement", "old").err
+        assert self.records(site) == ["offer", "new"]
+        assert "is optional" in site("clear-last", "ws-01", "--advertisement", "offer", code=2).err
+
+    def test_several_at_once_or_none(self, site: Pxed) -> None:
+        site("clear-last", "ws-01", "nobody", code=1)
+        assert self.records(site) == ["offer", "new", "old"]
+        outcomes = site("clear-last", "ws-01", "ws-02", "52:54:00:00:00:01", "--json").json
+        assert [(each["computer"], each["advertisement"]) for each in outcomes] == [("ws-01", "new"), ("ws-02", None)]
+
+    def test_a_collection_with_or_without_what_is_below_it(self, site: Pxed) -> None:
+        site("collection", "add", "House")
+        site("collection", "move", "Lab", "--under", "House")
+        assert site("clear-last", "--collection", "House", "--no-subcollections", "--json").json == []
+        outcomes = site("clear-last", "--collection", "House", "--dry-run", "--json").json
+        assert [each["computer"] for each in outcomes] == ["ws-01", "ws-02"]
 
     def test_leaves_a_line_of_history_with_the_person(self, site: Pxed) -> None:
         site("clear-last", "ws-01")
@@ -164,7 +187,7 @@ class TestClearLast:
 
     def test_wrong_use(self, site: Pxed) -> None:
         site("clear-last", code=2)
-        site("clear-last", "ws-01", "--collection", "Lab", code=2)
+        site("clear-last", "ws-01", "--no-subcollections", code=2)
         site("clear-last", "nobody", code=1)
         site("clear-last", "--collection", "Nowhere", code=1)
 

@@ -22,6 +22,7 @@ SITE = {
     "waiting": 0,
     "conflicts": 0,
     "mandatory": {"offered": 0, "loading": 0, "booting": 0, "running": 0, "succeeded": 0, "failed": 0},
+    "stopped": None,
 }
 
 Serve = Callable[[bytes], None]

@@ -1,6 +1,7 @@
 """What `exactly once` means, written as plainly as it can be said: the model that the real thing is compared with.
 
-One computer and one mandatory advertisement. A *run* lasts from the beginning, or from a clear, to the next clear. Nothing here knows of states, windows of time, service points or transactions.
+One computer and one mandatory advertisement. A *run* lasts from the beginning, or from a clear, to the next clear.
+Nothing here knows of states, windows of time, service points or transactions.
 """
 
 from __future__ import annotations
