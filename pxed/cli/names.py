@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -98,18 +99,22 @@ def find_computer(tx: Tx, key: str) -> Computer:
 
 
 def find_subject(tx: Tx, key: str) -> tuple[str, str]:
-    """What records and history of a computer are kept under, and its name; of an unknown one both are its MAC address.
+    """What records and history of a computer are kept under, and its name; of an unknown one both are its MAC address,
+    or its GUID if there are records under that.
 
-    NotFound if `key` is neither a known computer nor a MAC address.
+    NotFound if `key` is neither a known computer nor such an identifier.
     """
     computer = tx.find_computer(key)
     if computer is not None:
         return str(computer.id), computer.name
-    try:
+    with suppress(ValueError):
         mac = parse_mac(key)
-    except ValueError:
-        raise NotFound(f"no computer has the name, MAC address or GUID {key}") from None
-    return mac, mac
+        return mac, mac
+    with suppress(ValueError):
+        guid = str(parse_guid(key))
+        if tx.records(guid):
+            return guid, guid
+    raise NotFound(f"no computer has the name, MAC address or GUID {key}")
 
 
 def find_collection(tx: Tx, name: str) -> Collection:

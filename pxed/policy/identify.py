@@ -77,7 +77,7 @@ def identify(facts: Facts, evidence: Evidence, plan: Plan) -> Identity:
     if len(found) > 1:
         others = ", ".join(f"{other.computer.name} by {' and '.join(how)}" for other, how in list(found.values())[1:])
         text = f"conflict: {text}, but also {others}"
-        standing, doubt = Standing.CONFLICT, "the identity is in conflict"
+        standing, doubt = Standing.CONFLICT, "the identity is in conflict (pxed identity conflicts)"
     return _of(standing, known, phrase("{}{}", text, shared), doubt)
 
 

@@ -35,6 +35,8 @@ def merge(tx: Tx, conflict: Conflict, into: Computer) -> str:
         names = " and ".join(each.name for each in owners) or "no known computer"
         raise Refused(f"{into.name} has nothing to do with conflict {conflict.id}: it is about {names}")
     others = [each for each in owners if each.id != into.id]
+    if len(others) > 1:
+        raise Refused(f"conflict {conflict.id} is about {len(owners)} computers; so many at once are not merged")
     for other in others:
         tx.merge_computers(into.id, other.id)
     now = tx.find_computer(into.name)

@@ -148,7 +148,7 @@ class Tx(Protocol):
         ...
 
     def list_identifier(self, which: IdentifierList, kind: IdentifierKind, value: str, comment: str = "") -> bool:
-        """Puts a canonical identifier on a list; False if it was there already, and has a new comment now.
+        """Puts a canonical identifier on a list; False if it was there already, then it has this comment, if any.
 
         A GUID is there if it is in either byte order.
         """

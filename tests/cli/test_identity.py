@@ -178,3 +178,16 @@ def test_an_unknown_computer_that_was_installed_is_explained(site: Pxed, config_
         assert (data["verdict"], data["computer"]) == ("abort", name)
         assert "'Now' has run (try 1: succeeded); clear-last allows it again" in data["reason"]
         site("computer", "add", "ws-09", "--mac", mac, "--collection", "Lab")
+
+
+def test_the_records_of_an_unknown_computer_behind_a_shared_mac_are_cleared_by_its_guid(
+    site: Pxed, tmp_path: Path
+) -> None:
+    site("advertise", "install", "--to", "Lab", "--mandatory", "--name", "Now")
+    assert "no computer has the name" in site("clear-last", GUID, code=1).err
+    now = datetime.now(UTC)
+    with transaction(open_database("sqlite:///pxed.db", tmp_path / "state"), "") as tx:
+        (one,) = tx.advertisements()
+        tx.save_record(PxeRecord(0, GUID, one.id, RecordState.FAILED, 1, now, now, "", ""))
+    site("clear-last", GUID)
+    assert "no computer has the name" in site("history", GUID, code=1).err

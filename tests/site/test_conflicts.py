@@ -178,6 +178,14 @@ def test_a_guid_that_many_show_is_one_conflict(tx: Site) -> None:
     assert tx.boots("52:54:01:00:00:ff", THIRD_GUID) == []
 
 
+def test_more_than_two_computers_are_not_merged_at_once(tx: Site) -> None:
+    for number in range(3):
+        tx.put_computer(f"pc{number}", [f"52:54:01:00:00:0{number}"], None)
+        tx.boots(f"52:54:01:00:00:0{number}", THIRD_GUID)
+    (conflict,) = tx.conflicts()
+    assert "is about 3 computers" in str(refusal(lambda: settling.merge(tx, conflict, tx.computer("pc0"))))
+
+
 def test_an_ignored_identifier_settles_too(tx: Site) -> None:
     (conflict,) = tx.boots(A, OTHER_GUID)
     tx.settle(conflict, settling.put_on_list, IdentifierList.IGNORED, IdentifierKind.GUID)

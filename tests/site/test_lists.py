@@ -24,6 +24,7 @@ def test_a_list_is_kept_with_who_why_and_when(tx: MemorySite) -> None:
     assert tx.listed(IGNORED) == []
     assert tx.list_identifier(IGNORED, MAC, A, "a printer")
     assert not tx.list_identifier(IGNORED, MAC, A, "the printer")
+    assert not tx.list_identifier(IGNORED, MAC, A)
     (listed,) = tx.listed(IGNORED)
     assert (listed.kind, listed.value, listed.comment, listed.user, listed.at) == (
         MAC,
@@ -43,7 +44,7 @@ def test_a_list_is_kept_with_who_why_and_when(tx: MemorySite) -> None:
 def test_a_guid_is_one_line_in_either_byte_order(tx: MemorySite) -> None:
     assert tx.list_identifier(IGNORED, GUID_KIND, str(GUID))
     assert not tx.list_identifier(IGNORED, GUID_KIND, str(SWAPPED))
-    assert [each.value for each in tx.listed(IGNORED)] == [str(SWAPPED)]
+    assert [each.value for each in tx.listed(IGNORED)] == [str(GUID)]
     assert set(tx.plan().ignored.guids) == {GUID, SWAPPED}
     assert tx.unlist_identifier(IGNORED, GUID_KIND, str(GUID))
 

@@ -63,6 +63,8 @@ async def test_it_says_where_and_who_it_is_and_what_to_tell_whom(waiter: Waiter)
     assert f"its ID: {waiter.seen().id}\n" in text
     assert "30 min left" in text
     assert (waiter.seen().waiting_since, waiter.site.overview().waiting) == (NOW, 1)
+    (event,) = waiter.site.events(MAC, 10)
+    assert (event.kind, event.text) == ("identity", f"waits for approval, ID {waiter.seen().id}")
 
 
 async def test_it_waits_longer_than_a_ticket_lasts_and_is_one_sighting(waiter: Waiter) -> None:

@@ -73,6 +73,11 @@ def _to_listed(row: Row) -> ListedIdentifier:
     return ListedIdentifier(IdentifierList(which), IdentifierKind(kind), value, comment, user, from_micros(at))
 
 
+def _spellings(kind: IdentifierKind, value: str) -> tuple[str, ...]:
+    """As which it may be on a list: a GUID in either byte order."""
+    return both_orders(uuid.UUID(value)) if kind is IdentifierKind.GUID else (value,)
+
+
 class Lists(Edits):
     """The transaction's part for lists of identifiers; `pxed.site.store.Tx` says what each method does."""
 
@@ -80,16 +85,15 @@ class Lists(Edits):
         return [_to_listed(row) for row in self._link.rows(_LIST, which=which.value)]
 
     def list_identifier(self, which: IdentifierList, kind: IdentifierKind, value: str, comment: str = "") -> bool:
-        if not self._unlist(which, kind, value):
-            text = f"{kind.label} {value} put on the {which} list" + (f": {comment}" if comment else "")
-            added = True
-        else:
-            text = f"{kind.label} {value} on the {which} list: {comment or 'no comment'}"
-            added = False
+        before = [each for each in self.listed(which) if each.value in _spellings(kind, value)]
+        if before and comment in {"", before[0].comment}:
+            return False
+        self._unlist(which, kind, value)
         at = to_micros(self._now)
         self._link.run(_ADD, list=which.value, kind=kind.value, value=value, comment=comment, user=self._user, at=at)
-        self._edited(text, self._subject_of(kind, value))
-        return added
+        reason = f": {comment}" if comment else ""
+        self._edited(f"{kind.label} {value} put on the {which} list{reason}", self._subject_of(kind, value))
+        return not before
 
     def unlist_identifier(self, which: IdentifierList, kind: IdentifierKind, value: str) -> bool:
         if not self._unlist(which, kind, value):
@@ -98,8 +102,10 @@ class Lists(Edits):
         return True
 
     def _unlist(self, which: IdentifierList, kind: IdentifierKind, value: str) -> bool:
-        values = both_orders(uuid.UUID(value)) if kind is IdentifierKind.GUID else (value,)
-        return any(self._link.run(_REMOVE, which=which.value, of_kind=kind.value, text=each) for each in values)
+        return any(
+            self._link.run(_REMOVE, which=which.value, of_kind=kind.value, text=each)
+            for each in _spellings(kind, value)
+        )
 
     def _subject_of(self, kind: IdentifierKind, value: str) -> str:
         """Under which subject the history has it: the computer's, or the MAC address of an unknown one."""

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from pxed.errors import NotFound, Refused
 from pxed.site.identifiers import parse_mac
-from pxed.site.model import PxeRecord, RecordState, Sighting
+from pxed.site.model import EventKind, PxeRecord, RecordState, Sighting
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import find
 from pxed.site.sql.instants import from_micros, to_micros
@@ -243,6 +243,8 @@ class Records(Edits):
         kept = self.find_sighting(sighting.mac)
         if kept is None or not (begins or kept.waiting_since is None):
             return kept
+        if kept.waiting_since is None:
+            self.add_event(sighting.last_seen, EventKind.IDENTITY, kept.mac, f"waits for approval, ID {kept.id}")
         self._link.run(_WAITS, key=kept.id, waiting_since=to_micros(sighting.last_seen))
         return replace(kept, waiting_since=sighting.last_seen)
 
