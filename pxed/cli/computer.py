@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,15 +11,12 @@ import click
 from pxed.cli.approval import approve, reject
 from pxed.cli.lazy import LazyVerb, VerbGroup
 from pxed.cli.names import GuidType, MacType, find_collection, find_computer
-from pxed.cli.output import Row, print_fields, print_rows, say
+from pxed.cli.output import print_fields, print_rows
 from pxed.cli.session import Session
-from pxed.errors import Refused
 
 if TYPE_CHECKING:
-    from pxed.site.importer import ImportPlan
     from pxed.site.model import Computer
 
-_CHANGE_COLUMNS = {"line": "Line", "name": "Computer", "change": "Change", "text": "What"}
 _COLUMNS = {"name": "Name", "macs": "MAC addresses", "guid": "GUID"}
 
 
@@ -68,59 +62,6 @@ def add(
         for home in homes:
             tx.add_member(home.id, computer.id)
     session.report(_row(computer), f"computer {computer.name} is kept")
-
-
-@command.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
-@click.option("--header", is_flag=True, help="The first line names the columns.")
-@click.option("--collection", help="Put all of them into this collection.")
-@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-@click.option("--skip-bad", is_flag=True, help="Import the good lines although there are bad ones.")
-@click.pass_obj
-def import_(session: Session, file: Path, header: bool, collection: str | None, dry_run: bool, skip_bad: bool) -> None:
-    """Import computers from a CSV file.
-
-    FILE may be `-` for standard input. A line is name,guid,mac; GUID or MAC may be empty, several MACs are separated by
-    spaces or semicolons. A computer that exists is overwritten. If any line is bad, nothing is imported.
-
-    \b
-    Example:
-      pxed computer import computers.csv --collection Lab --dry-run
-    """
-    from pxed.site.importer import import_computers, read_computers
-
-    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    lines, bad = read_computers(data, header=header)
-    with session.writing() as tx:
-        home = find_collection(tx, collection) if collection is not None else None
-        plan = import_computers(tx, lines, bad, collection=home, skip_bad=skip_bad, dry_run=dry_run)
-    refused = bool(plan.bad) and not skip_bad
-    for each in plan.bad:
-        say(f"line {each.number}: {each.reason}")
-    if session.as_json or dry_run:
-        print_rows(_changes(plan), _CHANGE_COLUMNS, as_json=session.as_json, empty="no computers in the file")
-    if refused:
-        raise Refused(f"nothing is imported: {_count(len(plan.bad), 'bad line')}; --skip-bad would leave them out")
-    done = "would be " if dry_run else ""
-    say(
-        f"{_count(len(plan.added), 'computer')} {done}added, {len(plan.changed)} {done}changed, "
-        f"{len(plan.unchanged)} unchanged" + (f", {_count(len(plan.bad), 'bad line')} left out" if plan.bad else "")
-    )
-
-
-def _changes(plan: ImportPlan) -> Iterator[Row]:
-    """What an import did or would do, in the order of the file."""
-    rows: list[dict[str, Any]] = [
-        {"line": change.line.number, "name": change.line.name, "change": kind, "text": change.text}
-        for kind, changes in (("add", plan.added), ("change", plan.changed), ("keep", plan.unchanged))
-        for change in changes
-    ]
-    rows += [{"line": each.number, "name": None, "change": "bad", "text": each.reason} for each in plan.bad]
-    return iter(sorted(rows, key=lambda row: row["line"]))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 @command.command("list")
@@ -244,6 +185,7 @@ def _row(computer: Computer) -> dict[str, Any]:
     return row | {"firmware": computer.firmware}
 
 
+command.add_command(LazyVerb("import", "pxed.cli.computer_import:command", "Import computers from a CSV file."))
 command.add_command(LazyVerb("variable", "pxed.cli.computer_variable:command", "Tell task sequences about a computer."))
 command.add_command(approve)
 command.add_command(reject)

@@ -1,13 +1,16 @@
+"""Importing computers: what lines of a file change in a site."""
+
 from __future__ import annotations
 
-import re
 import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pxed.site.importer import BadLine, Line, import_computers, plan_import, read_computers
+from pxed.errors import Refused
+from pxed.site.import_file import BadLine, Line, parse_columns, read_computers
+from pxed.site.importer import import_computers, plan_import
 from pxed.site.model import IdentifierKind, IdentifierList
 from pxed.site.sql import SqlTx
 from tests.site_in_memory import MemorySite
@@ -15,87 +18,6 @@ from tests.site_in_memory import MemorySite
 A, B, C = "52:54:00:00:00:0a", "52:54:00:00:00:0b", "52:54:00:00:00:0c"
 GUID = uuid.UUID("55555555-5555-5555-5555-555555555556")
 SWAPPED = uuid.UUID(bytes=GUID.bytes_le)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (f"pc,{GUID},05-06-07-08-09-0A", Line(1, "pc", ("05:06:07:08:09:0a",), GUID)),
-        (f"pc,,{A}", Line(1, "pc", (A,), None)),
-        (f"pc,{GUID},", Line(1, "pc", (), GUID)),
-        (f"pc,{{{GUID}}},".upper(), Line(1, "PC", (), GUID)),
-        (f"pc,,{B} {A};{C}", Line(1, "pc", (A, B, C), None)),
-        (f"pc,,{B}|{A} ; {B}", Line(1, "pc", (A, B), None)),
-        (f' pc , , "{A} {B}" ', None),
-        (f'"pc, the second",,"{A}"', Line(1, "pc, the second", (A,), None)),
-        (f"\ufeffpc,,{A}", Line(1, "pc", (A,), None)),
-        (f"pc,,{A}\r\n", Line(1, "pc", (A,), None)),
-        (f"Büro 1,,{A}\r", Line(1, "Büro 1", (A,), None)),
-        (f"\n  \n# a comment, with, commas\npc,,{A}", Line(4, "pc", (A,), None)),
-    ],
-)
-def test_a_line_is_read(text: str, expected: Line | None) -> None:
-    lines, bad = read_computers(text.encode())
-    if expected is None:  # quotes that do not begin a field are no quotes
-        assert lines == []
-        assert bad[0].number == 1
-    else:
-        assert (lines, bad) == ([expected], [])
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (f"pc,{A}", "2 fields"),
-        (f"pc,,{A},x", "4 fields"),
-        ("pc,,", "at least one is needed"),
-        (f",,{A}", "must not be empty"),
-        (f"{A},,{A}", "taken for a MAC"),
-        (f"p\x07c,,{A}", r"U\+0007"),
-        ("pc,,52:54:00", "'52:54:00' is not a MAC address"),
-        ("pc,5555,", "'5555' is not a GUID"),
-        (f'"pc,,{A}', "unexpected end of data"),
-        (f'"pc"x,,{A}', "expected after"),
-        ("name,guid,mac", "--header"),
-        ("Name,GUID,MAC", "--header"),
-    ],
-)
-def test_a_bad_line_is_listed_with_its_number_and_reason(text: str, reason: str) -> None:
-    lines, bad = read_computers(f"one,,{C}\n\n{text}\ntwo,,{B}\n".encode())
-    assert [line.name for line in lines] == ["one", "two"]
-    assert [each.number for each in bad] == [3]
-    assert re.search(reason, bad[0].reason)
-
-
-def test_a_line_that_is_no_utf_8_is_bad() -> None:
-    assert read_computers(f"Büro,,{A}\n".encode("latin-1")) == ([], [BadLine(1, "is not UTF-8 text")])
-
-
-@pytest.mark.parametrize(
-    ("second", "reason"),
-    [
-        (f"one,,{B}", "the name one is in line 1 already"),
-        (f"two,,{B} {A}", f"the MAC address {A} is in line 1 already"),
-        (f"two,{GUID},", f"the GUID {min(GUID, SWAPPED)} is in line 1 already"),
-        (f"two,{SWAPPED},", f"the GUID {min(GUID, SWAPPED)} is in line 1 already"),
-    ],
-)
-def test_what_an_earlier_line_has_is_bad(second: str, reason: str) -> None:
-    lines, bad = read_computers(f"one,{GUID},{A}\n{second}\n".encode())
-    assert [line.name for line in lines] == ["one"]
-    assert bad == [BadLine(2, reason)]
-
-
-def test_a_header_is_passed_over() -> None:
-    text = f"\n# computers of the lab\nComputer,UUID,Addresses\npc,,{A}\n"
-    assert read_computers(text.encode(), header=True) == ([Line(4, "pc", (A,), None)], [])
-
-
-@given(st.binary() | st.text().map(str.encode))
-def test_any_bytes_are_lines_or_bad_lines(data: bytes) -> None:
-    lines, bad = read_computers(data)
-    numbers = [line.number for line in lines] + [each.number for each in bad]
-    assert len(set(numbers)) == len(numbers)
 
 
 def read(text: str) -> tuple[list[Line], list[BadLine]]:
@@ -106,9 +28,9 @@ def test_computers_are_added_changed_or_left(tx: SqlTx) -> None:
     same, old = tx.put_computer("same", [A], None), tx.put_computer("old", [B], GUID)
     home = tx.add_collection("lab")
     lines, bad = read(f"same,,{A}\nnew,{GUID},{B}\nfresh,,{C}\n")
-    preview = import_computers(tx, lines, bad, collection=home, dry_run=True)
+    preview = import_computers(tx, lines, bad, collections=[home], dry_run=True)
     assert list(tx.computers()) == [old, same]
-    done = import_computers(tx, lines, bad, collection=home)
+    done = import_computers(tx, lines, bad, collections=[home])
     assert done == preview
     assert [(change.line.name, change.before, change.text) for change in done.added] == [("fresh", None, "")]
     assert [(change.line.name, change.before, change.text) for change in done.changed] == [
@@ -116,7 +38,7 @@ def test_computers_are_added_changed_or_left(tx: SqlTx) -> None:
     ]
     assert [(change.line.name, change.before, change.text) for change in done.unchanged] == [("same", same, "")]
     assert [each.name for each in tx.members(home.id)] == ["fresh", "new", "same"]
-    again = import_computers(tx, lines, bad, collection=home)
+    again = import_computers(tx, lines, bad, collections=[home])
     assert (again.added, again.changed, len(again.unchanged)) == ((), (), 3)
 
 
@@ -178,3 +100,32 @@ def test_what_was_planned_is_what_happens(first: list[str], second: list[str]) -
             found = site.find_computer(change.line.name)
             assert found is not None
             assert (found.macs, found.guid) == (change.line.macs, change.line.guid)
+
+
+def test_source_and_variables_are_written_and_told(tx: SqlTx) -> None:
+    old, same = tx.put_computer("old", [A], None), tx.put_computer("same", [B], None)
+    tx.set_variables(old, {"Site": "Linz", "Kept": "1"})
+    tx.set_variables(same, {"Site": "Vienna"})
+    homes = [tx.add_collection("one"), tx.add_collection("two")]
+    columns = parse_columns("name,mac,source,variable:Site")
+    lines, bad = read_computers(f"old,{A},older,Vienna\nsame,{B},,Vienna\nnew,{C},,\n".encode(), columns=columns)
+    preview = import_computers(tx, lines, bad, collections=homes, dry_run=True)
+    assert [change.text for change in preview.changed] == ["source none -> older; variable Site 'Linz' -> 'Vienna'"]
+    assert [change.line.name for change in preview.unchanged] == ["same"]
+    assert import_computers(tx, lines, bad, collections=homes) == preview
+    found = tx.find_computer("old")
+    assert found is not None
+    assert found.source == "older"
+    assert tx.variables([found])[found.id] == {"Site": "Vienna", "Kept": "1"}
+    for home in homes:
+        assert [each.name for each in tx.members(home.id)] == ["new", "old", "same"]
+    again = import_computers(tx, lines, bad, collections=homes)
+    assert (again.added, again.changed) == ((), ())
+
+
+def test_what_is_refused_while_writing_is_told_with_its_line(tx: SqlTx) -> None:
+    pc = tx.put_computer("pc", [A], None)
+    tx.set_variables(pc, {f"V{number}": "1" for number in range(100)})
+    lines, bad = read_computers(f"\npc,{A},x\n".encode(), columns=parse_columns("name,mac,variable:W"))
+    with pytest.raises(Refused, match="line 2: computer pc would have more than 100 variables; nothing is imported"):
+        import_computers(tx, lines, bad)
