@@ -16,6 +16,7 @@ from pxed.config import Config
 from pxed.content import Content
 from pxed.errors import StoreError
 from pxed.loaders import Loaders
+from pxed.passwords.checking import Checker
 from pxed.records import Records
 from pxed.responder.answer import Responder
 from pxed.site.database import open_database
@@ -30,6 +31,7 @@ from pxed.verdicts import Verdicts
 from pxed.web.agent import AgentApi
 from pxed.web.app import application
 from pxed.web.files import Files
+from pxed.web.logins import Logins
 from pxed.web.request import InterfaceOf
 from pxed.web.scripts import Scripts
 
@@ -60,12 +62,14 @@ class Point:
         self._key = key
         self._clock = clock
         self._scripts = Scripts(self.verdicts, self.records, config, key, time.time)
+        self._checker = Checker(self.reader, self.writer, config.password, clock, time.monotonic)
+        self._logins = Logins(self.verdicts, self.records, self._checker, config, key, time.time)
         self._files = Files(self._content(), self.transfers, time.time)
 
     def application(self, interface_of: InterfaceOf) -> web.Application:
         """What is served over HTTP."""
         agent = AgentApi(self.reader, self.records, self._key, time.time)
-        return application(interface_of, self._scripts, agent, self._files)
+        return application(interface_of, self._scripts, self._logins, agent, self._files)
 
     def open_site(self) -> None:
         """Opens the database, makes it on the first start; if it cannot be had, says so and goes on without."""
@@ -78,8 +82,9 @@ class Point:
         """From now on everything goes by `config`, except where the database is."""
         self.config = config
         self.loaders = loaders
-        for room in (self.verdicts, self.records, self.responder, self._scripts):
+        for room in (self.verdicts, self.records, self.responder, self._scripts, self._logins):
             room.config = config
+        self._checker.apply(config.password)
         self.responder.loaders = self.loaders.names
         self._files.content = self._content()
 
@@ -105,6 +110,7 @@ class Point:
 
     def close(self) -> None:
         """Writes what is waiting and gives the database up."""
+        self._checker.close()
         self.writer.close()
         self.reader.close()
 

@@ -101,16 +101,34 @@ class Records:
 
         self._writer.submit(job).add_done_callback(_report_failure)
 
-    async def claim(self, verdict: Boot, choice: Choice) -> PxeRecord:
+    async def admit(self, subject: str, advertisement: Advertisement) -> PxeRecord:
+        """The try that somebody who knew the password may start, durable in state `offered`; errors as of `claim`."""
+        now = self._clock()
+
+        def job(tx: Tx) -> PxeRecord:
+            before = _find(tx, subject, advertisement.id)
+            # as a boot loader that begins: a try that was claimed already is an earlier boot's
+            offered = self._offer(before, subject, advertisement, Stage.LOADER, now)
+            if offered is None:
+                raise Refused(f"{advertisement.name} has run meanwhile")
+            return offered if offered is before else _save(tx, offered, now, advertisement.name, before)
+
+        return await asyncio.wrap_future(self._writer.submit(job))
+
+    async def claim(self, verdict: Boot, choice: Choice, admitted: tuple[int, int] | None = None) -> PxeRecord:
         """The try for which a boot script may now be handed out, durable.
 
-        Refused or NotFound if it may not: meanwhile the advertisement has run or is gone, another service point hands
-        it out, or the guard holds it back. StoreError if it cannot be made durable.
+        With `admitted` (record and try) it has to be that very try, and not to have been claimed before. Refused or
+        NotFound if it may not: meanwhile the advertisement has run or is gone, another service point hands it out, or
+        the guard holds it back. StoreError if it cannot be made durable.
         """
         now = self._clock()
 
         def job(tx: Tx) -> PxeRecord | str:
-            return self._claim(tx, verdict, tx.advertisement(choice.advertisement.id), now)
+            advertisement = tx.advertisement(choice.advertisement.id)
+            if admitted is not None:
+                _require_fresh(_find(tx, _subject(verdict), advertisement.id), admitted)
+            return self._claim(tx, verdict, advertisement, now)
 
         claimed = await asyncio.wrap_future(self._writer.submit(job))
         if isinstance(claimed, str):
@@ -224,6 +242,17 @@ class Records:
 
 def _find(tx: Tx, subject: str, advertisement_id: int) -> PxeRecord | None:
     return next((record for record in tx.records(subject) if record.advertisement_id == advertisement_id), None)
+
+
+def _subject(verdict: Boot) -> str:
+    assert verdict.identity is not None  # noqa: S101 - a Boot has one
+    return verdict.identity.subject
+
+
+def _require_fresh(record: PxeRecord | None, admitted: tuple[int, int]) -> None:
+    """Refused unless the try that was admitted has not been claimed since."""
+    if record is None or (record.id, record.tries) != admitted or record.state is not RecordState.OFFERED:
+        raise Refused("this password was used already, or for an earlier boot")
 
 
 def _save(

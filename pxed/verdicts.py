@@ -109,7 +109,7 @@ class Verdicts:
         else:
             relay = str(facts.relay) if facts.relay else ""
             self._records.saw(Sighting(facts.mac, facts.guid, code, facts.interface, relay, now, now, 1))
-        if isinstance(verdict, Boot) and verdict.mandatory and verdict.identity is not None:
+        if isinstance(verdict, Boot) and verdict.starts_by_itself and verdict.identity is not None:
             self._records.offered(verdict.identity.subject, verdict.choices[0].advertisement, facts.stage, now)
 
     def _note_stop(self, stop: Stop | None) -> None:

@@ -8,13 +8,14 @@ unchanged or refuses it.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import cache
 
 import jinja2
 
-from pxed.policy.verdict import Boot
+from pxed.policy.verdict import Boot, Choice
 from pxed.site.model import ImageVariant
 
 F12 = "0x197e"
@@ -63,9 +64,18 @@ class Waiting:
     """where it asks again"""
 
 
+@dataclass(frozen=True, slots=True)
+class LoginUrl:
+    """Where a password is sent: scheme and what follows the credentials."""
+
+    scheme: str
+    rest: str
+    """192.0.2.1:8443/boot/..."""
+
+
 def render_prompt(verdict: Boot, computer: str, urls: tuple[str, ...], prompt_seconds: float) -> str:
     """The F12 prompt of an optional verdict; behind it the one choice or a menu. `urls[i]` starts `choices[i]`."""
-    items = [(choice.advertisement, url) for choice, url in zip(verdict.choices, urls, strict=True)]
+    items = [(_title(choice), url) for choice, url in zip(verdict.choices, urls, strict=True)]
     return _template("prompt").render(
         computer=computer,
         items=items,
@@ -73,6 +83,11 @@ def render_prompt(verdict: Boot, computer: str, urls: tuple[str, ...], prompt_se
         key=F12,
         seconds=f"{prompt_seconds:g}",
     )
+
+
+def _title(choice: Choice) -> str:
+    name = choice.advertisement.name
+    return name if choice.lock is None else f"{name} (needs a password)"
 
 
 def render_boot(loading: Loading, computer: str) -> str:
@@ -94,6 +109,24 @@ def render_wait(wait: Waiting) -> str:
     some times more.
     """
     return _template("wait").render(wait=wait, milliseconds=round(ASK_AGAIN_SECONDS * 1000), tries=_ASK_TRIES)
+
+
+def render_login(url: LoginUrl | None, words: str = "", pause: float = 0.0) -> str:
+    """Asks for user name and password with iPXE's own form, and sends them to `url`; before that it shows `words` for
+    `pause` seconds, since the form takes the whole screen. Without `url` it only says them and goes on.
+
+    They are sent as HTTP's Basic authentication, because no build of a distribution before 2026 has iPXE's `params`,
+    and every one that speaks HTTPS has this: with user name and password in the URL iPXE answers the server's 401
+    (net/tcp/httpbasic.c), shows neither on the screen (usr/imgmgmt.c) and sends neither in the request's own line.
+    They are sent in hexadecimal digits: `:uristring` would leave `${...}` as it is, which iPXE then expands once more
+    (core/settings.c expand_settings). Both are cleared by whatever comes next.
+    """
+    return _template("login").render(url=url, words=words, seconds=math.ceil(pause))
+
+
+def render_opened(url: str) -> str:
+    """The password was right: on to `url`."""
+    return _template("opened").render(url=url)
 
 
 def render_exit(reason: str) -> str:
@@ -146,14 +179,14 @@ exit 1
 #!ipxe
 echo pxed: {{ computer | shown }}
 prompt --key {{ key }} --timeout {{ milliseconds }} pxed: press F12 within {{ seconds }} s to boot \
-{{ items[0][0].name | shown if items | length == 1 else "from the network" }} && goto chosen || goto local
+{{ items[0][0] | shown if items | length == 1 else "from the network" }} && goto chosen || goto local
 :chosen
 {% if items | length == 1 -%}
 chain --replace {{ items[0][1] | exact }} || goto local
 {% else -%}
 menu pxed: {{ computer | shown }}
-{% for advertisement, url in items -%}
-item {{ url | exact }} {{ advertisement.name | shown }}
+{% for title, url in items -%}
+item {{ url | exact }} {{ title | shown }}
 {% endfor -%}
 item --gap --
 item local Start from the local disk
@@ -178,6 +211,35 @@ chain --replace {{ wait.url | exact }} ||
 echo pxed: the service point does not answer any more
 :local
 echo pxed: on to the next boot device
+exit 1
+""",
+    "login": """\
+#!ipxe
+clear username ||
+clear password ||
+{% if words -%}
+echo pxed: {{ words | shown }}
+sleep {{ seconds }}
+{% endif -%}
+{% if url -%}
+login || goto local
+chain --replace {{ url.scheme | exact }}://${username:hexraw}:${password:hexraw}@{{ url.rest | exact }} ||
+clear username ||
+clear password ||
+echo pxed: the password could not be sent, for the reason above
+sleep 10
+{% endif -%}
+:local
+echo pxed: on to the next boot device
+exit 1
+""",
+    "opened": """\
+#!ipxe
+clear username ||
+clear password ||
+chain --replace {{ url | exact }} ||
+echo pxed: the service point does not answer any more
+sleep 10
 exit 1
 """,
     "exit": """\

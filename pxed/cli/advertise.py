@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import click
 
 from pxed.cli.names import TimeType
-from pxed.cli.output import cell
+from pxed.cli.output import cell, say
 from pxed.cli.session import Session
 from pxed.errors import UsageError
+from pxed.policy.password import unattended
 from pxed.site.draft import Draft
 from pxed.site.model import Kind
 
@@ -51,5 +52,8 @@ def command(
     with session.writing() as tx:
         title = f"{sequence} to {collection}" if name is None else name
         made = tx.advertise(Draft(title, kind, sequence, collection, start or now, expires))
+        alone = unattended([made], tx.passwords(), tx.collections())
+    if alone:
+        say(f"{made.name} needs a password: it runs only where somebody types it")
     begins = f", from {cell(made.start)} on" if made.start > now else ""
     session.report(asdict(made), f"advertisement {made.id}, {made.name}: {kind}{begins}")

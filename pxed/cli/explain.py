@@ -97,6 +97,8 @@ def _in_words(verdict: Verdict) -> str:
     from pxed.policy.verdict import Abort, Boot, Wait
 
     match verdict:
+        case Boot(mandatory=True, choices=(choice, *_)) if choice.lock is not None:
+            return f"asks for F12 and a password, then boots {choice.advertisement.name!r}"
         case Boot(mandatory=True, choices=(choice, *_)):
             advertisement = choice.advertisement
             return f"boots {advertisement.boot_image!r} and runs {advertisement.sequence!r} without a question"
@@ -120,7 +122,10 @@ def _as_data(verdict: Verdict) -> dict[str, object]:
         "rule": verdict.rule,
         "reason": verdict.reason,
         "mandatory": isinstance(verdict, Boot) and verdict.mandatory,
-        "advertisements": [{"id": one.advertisement.id, "name": one.advertisement.name} for one in choices],
+        "advertisements": [
+            {"id": one.advertisement.id, "name": one.advertisement.name, "password": one.lock is not None}
+            for one in choices
+        ],
         "computer": verdict.identity.name if verdict.identity else "",
         "standing": str(verdict.identity.standing) if verdict.identity else "",
         "trail": [{"rule": finding.rule, "finding": finding.text} for finding in verdict.trail],

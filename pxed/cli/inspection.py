@@ -7,7 +7,7 @@ Each function looks at one thing and yields what is wrong. What the first start 
 from __future__ import annotations
 
 import pwd
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -20,8 +20,9 @@ from pxed.errors import NotFound, NotPermitted, PxedError, StoreError, StoreMiss
 from pxed.image.library import verify
 from pxed.interfaces import Interface, bind_udp, listen_tcp, scan, select
 from pxed.loaders import find_loaders
+from pxed.policy.password import unattended
 from pxed.ports import boot_server_port, dhcp_port, http_port, https_port, refusal, tftp_port
-from pxed.site.model import BootImage, Cpu
+from pxed.site.model import Advertisement, BootImage, Cpu, Password
 from pxed.tls.shown import examine, shown
 
 _SINCE_13 = "ipxe, from Debian 13 on"
@@ -57,6 +58,8 @@ def inspect(session: Session) -> Iterator[Finding]:
         with session.reading() as tx:
             images = list(tx.boot_images())
             collections = {collection.name for collection in tx.collections()}
+            passwords = tx.passwords()
+            alone = unattended(tx.advertisements(), passwords, tx.collections())
     except StoreMissing as error:
         yield Finding("warning", "database.url", str(error))
     except StoreError as error:
@@ -64,6 +67,7 @@ def inspect(session: Session) -> Iterator[Finding]:
     else:
         yield from _unknown_computers(config, collections)
         yield from _images(config, images)
+        yield from _passwords(config, passwords, alone)
     yield from _loaders(config, {variant.cpu for image in images for variant in image.variants})
     present, missing = select(config.interfaces, scan())
     yield from (Finding("fault", "interface", text) for text in missing)
@@ -110,6 +114,18 @@ def _images(config: Config, images: list[BootImage]) -> Iterator[Finding]:
     for image in images:
         for text in verify(image, config.images_dir):
             yield Finding("fault", "service.state_dir", f"boot image {image.name}: {text}")
+
+
+def _passwords(config: Config, passwords: Sequence[Password], alone: Sequence[Advertisement]) -> Iterator[Finding]:
+    """What is asked for and cannot be given: by nobody who is there, or over no safe way."""
+    for each in alone:
+        text = f"advertisement {each.name} is mandatory and needs a password: it runs only where somebody types it"
+        yield Finding("warning", "database.url", text)
+    if passwords and not config.https.port and not config.password.plain_http:
+        text = "there are passwords and no HTTPS to send them by, so nobody can; pxed cert init, and port = 8443 here"
+        yield Finding("fault", "https.port", text)
+    if config.password.plain_http:
+        yield Finding("warning", "password.plain_http", "passwords may be read by anybody on the network")
 
 
 def _loaders(config: Config, cpus: set[Cpu]) -> Iterator[Finding]:

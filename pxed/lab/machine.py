@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pxed.errors import Unavailable
+from pxed.lab.keyboard import keys_of
 from pxed.lab.needs import OVMF_CODE, OVMF_VARIABLES
 from pxed.lab.network import Network, inside
 from pxed.lab.process import running
@@ -24,6 +25,8 @@ from pxed.lab.qmp import Monitor
 from pxed.lab.transcript import Line, Transcript
 from pxed.lab.uefi import CARD_SLOT, DISK_SLOT, with_boot_order
 
+_KEY_SECONDS = 0.15
+"""between two keys: QEMU holds each for 0.1 s, and firmware that is emulated looks at its keyboard now and then"""
 _SWITCH_OFF = 5.0
 """seconds for QEMU to end by itself"""
 
@@ -73,6 +76,12 @@ class Machine:
     async def press(self, key: str) -> None:
         """Presses and releases a key of its keyboard, in QEMU's names ("f12", "ret")."""
         await self._ask("send-key", keys=[{"type": "qcode", "data": key}])
+
+    async def type(self, text: str) -> None:
+        """Types text on its keyboard, at the pace of a person who is quick; a line feed is Enter."""
+        for character in text:
+            await self._ask("send-key", keys=[{"type": "qcode", "data": key} for key in keys_of(character)])
+            await asyncio.sleep(_KEY_SECONDS)
 
     async def _power_on(self, monitor: Monitor) -> None:
         self._monitor = monitor

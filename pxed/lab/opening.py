@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pxed.lab.loaders import Loaders
 from pxed.lab.machine import Hardware, Machine, switched_on
-from pxed.lab.network import Network, dhcp_server, network
+from pxed.lab.network import POINT_ADDRESS, Network, dhcp_server, network
 from pxed.lab.point import ServicePoint, configure, serving
 from pxed.lab.registry import registered
 from pxed.lab.transcript import Line, Transcript
@@ -71,6 +71,7 @@ async def opened(
             )
             log = Transcript("pxed serve", clock, file=stack.enter_context((directory / "pxed.log").open("w")))
             point = configure(directory, loaders.directory, log, settings)
+            await point.pxed("cert", "init", "--name", POINT_ADDRESS)
             await stack.enter_async_context(dhcp_server(net, directory, dhcp_log))
             await stack.enter_async_context(serving(point, net))
             tell(None, "lab", f"{lab} is up; {loaders.origin}")

@@ -53,6 +53,9 @@ run_dir = {_quoted(directory / "run")}
 [[interface]]
 name = {_quoted(INTERFACE)}
 
+[https]
+port = 8443
+
 [tftp]
 loader_dirs = [{_quoted(loaders)}]
 

@@ -24,6 +24,8 @@ OWN_SYSTEM = "its own system, never installed"
 
 _FIRMWARE = 150
 """seconds for firmware and boot loader: OVMF alone may wait for a minute on a network that does not answer"""
+_LOGIN = 60
+"""seconds for a handshake of TLS on a machine that is emulated, and iPXE's form"""
 _SYSTEM = 180
 """seconds for fetching the boot image, Linux and the agent, on a machine that is emulated and shares its cores"""
 
@@ -96,6 +98,28 @@ class Scenario:
             await self.installs(machine, advertisement)
         else:
             await self.starts_from_disk(machine, advertisement)
+
+    async def set_password(self, person: str, password: str) -> None:
+        """`pxed password set`, for the whole site."""
+        path = self.lab.directory / "password"
+        path.write_text(f"{password}\n")
+        await self.lab.point.pxed("password", "set", "--person", person, "--file", str(path))
+
+    async def asks_for_password(self, machine: Machine, person: str, *passwords: str) -> None:
+        """After F12 the machine shows iPXE's form; all but the last of `passwords` are refused, in words."""
+        await machine.serial.wait_for(wording.PROMPT, _FIRMWARE, unless=wording.BOOTS)
+        await machine.press("f12")
+        *wrong, right = passwords
+        for password in wrong:
+            await self._types(machine, person, password)
+            await machine.serial.wait_for(wording.LOGIN_REFUSED, _LOGIN, unless=wording.BOOTS)
+            self.lab.tell(machine.uptime, machine.hardware.name, "the password is wrong")
+        await self._types(machine, person, right)
+
+    @staticmethod
+    async def _types(machine: Machine, person: str, password: str) -> None:
+        await machine.serial.wait_for(wording.LOGIN, _LOGIN, unless=wording.BOOTS)
+        await machine.type(f"{person}\n{password}\n")
 
     async def is_not_answered(self, hardware: Hardware) -> None:
         """An unknown machine hears nothing and starts from its own disk; `pxed sightings` has it."""

@@ -68,7 +68,7 @@ class Answer:
 
 
 class Checker:
-    """One for a service point; `settings` may be exchanged while it runs.
+    """One for a service point; `apply` gives it new limits while it runs.
 
     Counts are kept in memory: a restart of the service ends a lock.
     """
@@ -89,15 +89,14 @@ class Checker:
         self._wanted_cost = cost
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="password")
         self._under_way = 0
-        self.settings = settings
+        self._set_limits(settings)
 
-    @property
-    def settings(self) -> PasswordConfig:
-        """Limits of attempts."""
-        return self._settings
+    def apply(self, settings: PasswordConfig) -> None:
+        """From now on these limits hold; if they are others, what was counted is forgotten."""
+        if settings != self._settings:
+            self._set_limits(settings)
 
-    @settings.setter
-    def settings(self, settings: PasswordConfig) -> None:
+    def _set_limits(self, settings: PasswordConfig) -> None:
         self._settings = settings
         seconds = settings.lock_minutes * 60
         self._computers = Throttle(Limits(settings.attempts, seconds))
@@ -117,9 +116,9 @@ class Checker:
         if not await self._run(partial(self._matches, attempt.password, kept)):
             self._tell(attempt, f"wrong password{_of(person, hashes)}")
             if locks_computer:
-                self._tell(attempt, f"locked: {self.settings.attempts} wrong passwords at this computer")
+                self._tell(attempt, f"locked: {self._settings.attempts} wrong passwords at this computer")
             if locks_interface:
-                text = f"locked: {self.settings.interface_attempts} wrong passwords on {attempt.interface}"
+                text = f"locked: {self._settings.interface_attempts} wrong passwords on {attempt.interface}"
                 self._tell(attempt, text)
             wait = self._wait(attempt, now)
             return Answer(Outcome.LOCKED if locks_computer or locks_interface else Outcome.WRONG, wait)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from pxed.config import Config
@@ -18,9 +17,9 @@ from pxed.policy.facts import Client, Facts
 from pxed.policy.guard import HandOut, excess, objection
 from pxed.policy.identify import Standing, identify
 from pxed.policy.membership import memberships
-from pxed.policy.password import lock_of
+from pxed.policy.password import password
 from pxed.policy.record import is_anothers, is_claimed
-from pxed.policy.verdict import Abort, Boot, Choice, Finding, Ignore, Verdict, Wait
+from pxed.policy.verdict import Abort, Boot, Finding, Ignore, Verdict, Wait
 from pxed.policy.words import Words, phrase
 from pxed.site.model import Evidence, Kind, Plan
 
@@ -28,17 +27,6 @@ NOT_HELD_BACK = "nothing holds it back"
 """What the rule `guard` finds if it lets something pass."""
 NOT_NEEDED = "not needed"
 """What a rule finds that has nothing to look at."""
-
-
-class Locked(tuple[Choice, ...]):
-    """Choices that need a password, as they stand in a sentence."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        """The names of their advertisements, each with whose password it is."""
-        return ", ".join(f"{choice.advertisement.name!r} ({choice.lock})" for choice in self) or "none"
-
 
 Rule = Callable[[Case], "Words | Verdict"]
 """A rule returns what it found to go on, or the verdict that ends the decision."""
@@ -163,16 +151,6 @@ def guard(case: Case) -> Words | Verdict:
     return case.held_back
 
 
-def password(case: Case) -> Words | Verdict:
-    """10. Which of them need a password: found here, asked for by the boot script."""
-    if not case.plan.passwords:
-        return "no passwords are set"
-    case.candidates = tuple([_locked(choice, case.plan) for choice in case.candidates])
-    if case.due is not None:
-        case.due = _locked(case.due, case.plan)
-    return phrase("a password is needed for: {}", Locked(choice for choice in case.candidates if choice.lock))
-
-
 def mandatory(case: Case) -> Words | Verdict:
     """11. What is due and not held back boots without a question."""
     if case.due is None:
@@ -230,8 +208,3 @@ def _trail(case: Case, rule: Rule, text: Words) -> tuple[Finding, ...]:
 
 def _ignore(case: Case, rule: Rule, text: Words, retry_after: float | None = None) -> Ignore:
     return Ignore(_trail(case, rule, text), case.identity, retry_after)
-
-
-def _locked(choice: Choice, plan: Plan) -> Choice:
-    lock = lock_of(choice.advertisement, plan)
-    return choice if lock is None else replace(choice, lock=lock)

@@ -98,3 +98,9 @@ class Boot(Verdict):
     mandatory: bool = False
     collections: frozenset[int] = frozenset()
     """of a mandatory one: the ids of all collections that hold the computer, for which its hand-out counts"""
+
+    @property
+    def starts_by_itself(self) -> bool:
+        """Whether nobody is asked for anything. The try of a mandatory one with a password begins when it is given, so
+        that boots without anybody there do not use the tries up."""
+        return self.mandatory and self.choices[0].lock is None

@@ -23,6 +23,9 @@ class Origin:
 
     base_url: str
     """http://<our address>:<port>, or https://"""
+    address: str
+    """ours"""
+    encrypted: bool
     interface: str
     peer: str
     """the client's address and port"""
@@ -36,8 +39,9 @@ def origin_of(request: web.Request) -> Origin:
     address, port = transport.get_extra_info("sockname")[:2]
     peer_address, peer_port = transport.get_extra_info("peername")[:2]
     interface = request.app[INTERFACE_OF](address)
-    scheme = "https" if is_encrypted(transport) else "http"
-    return Origin(f"{scheme}://{address}:{port}", interface, f"{peer_address}:{peer_port}")
+    encrypted = is_encrypted(transport)
+    base_url = f"{'https' if encrypted else 'http'}://{address}:{port}"
+    return Origin(base_url, address, encrypted, interface, f"{peer_address}:{peer_port}")
 
 
 def is_encrypted(transport: asyncio.BaseTransport) -> bool:

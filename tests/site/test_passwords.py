@@ -61,7 +61,7 @@ def test_what_is_removed_takes_its_passwords_along(site: MemorySite) -> None:
     assert [one.scope for one in site.passwords()] == [PasswordScope.SITE]
 
 
-@pytest.mark.parametrize(("person", "why"), [("a:b", "colon"), ("a\nb", "control character"), (" a", "space")])
+@pytest.mark.parametrize(("person", "why"), [("a\nb", "control character"), (" a", "space")])
 def test_user_names_that_cannot_be(site: MemorySite, person: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         site.put_password(*SITE, person, "x")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from pxed.errors import NotFound, UsageError
+from pxed.errors import NotFound
 from pxed.site.model import Password, PasswordScope
 from pxed.site.names import check_name
 from pxed.site.sql.edits import Edits
@@ -62,8 +62,6 @@ class Passwords(Edits):
     def put_password(self, scope: PasswordScope, scope_id: int, person: str, hashed: str) -> bool:
         if person:
             check_name(person)
-            if ":" in person:  # RFC 7617 section 2: a user-id with a colon cannot be told from its password
-                raise UsageError(f"the user name {person!r} contains a colon, which cannot be sent")
         replaced = self._link.run(_REMOVE, of=scope.value, key=scope_id, whose=person) > 0
         self._link.run(
             _ADD,
