@@ -43,9 +43,12 @@ class Identities:
 
         def job(tx: Tx) -> None:
             seen = tx.came_together(mac, guid)
-            suspicion = suspect(seen) if seen is not None else None
-            if suspicion is not None:
+            if seen is None:
+                return
+            if suspicion := suspect(seen):
                 tx.put_conflict(suspicion, interface)
+            else:
+                tx.belong_together(mac, guid)
 
         self._later(job)
 

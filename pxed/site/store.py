@@ -148,7 +148,9 @@ class Tx(Protocol):
         ...
 
     def list_identifier(self, which: IdentifierList, kind: IdentifierKind, value: str, comment: str = "") -> bool:
-        """Puts a canonical identifier on a list; False if it was there already, then it has this comment, if any.
+        """Puts a canonical identifier on a list, which settles conflicts about it.
+
+        False if it was there already, then it has this comment, if any.
 
         A GUID is there if it is in either byte order.
         """
@@ -173,6 +175,10 @@ class Tx(Protocol):
 
     def put_conflict(self, suspicion: Suspicion, interface: str) -> None:
         """Puts it into the queue, or counts it up there. Settled ones open again only with new facts. Bounded."""
+        ...
+
+    def belong_together(self, mac: str, guid: uuid.UUID) -> None:
+        """Settles what disagreed and does no longer."""
         ...
 
     def conflicts(self, *, settled: bool = False) -> Sequence[Conflict]:

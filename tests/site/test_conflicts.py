@@ -84,6 +84,28 @@ def test_a_boot_that_repeats_itself_is_noticed_once(tx: Site) -> None:
     assert conflict.count == 1
 
 
+def test_what_was_put_right_by_other_means_leaves_the_queue(tx: Site) -> None:
+    tx.boots(A, THIRD_GUID)
+    tx.put_computer("one", [A], THIRD_GUID)
+    assert tx.boots(A, THIRD_GUID, after=timedelta(hours=2)) == []
+    tx.boots(A, OTHER_GUID)
+    tx.list_identifier(IdentifierList.SHARED, IdentifierKind.GUID, str(OTHER_GUID))
+    assert [each.settled_how for each in tx.conflicts(settled=True)] == [
+        f"the GUID {OTHER_GUID} put on the shared list",
+        "they belong together now",
+    ]
+
+
+def test_another_thought_of_the_same_two_takes_the_place_of_the_first(tx: Site) -> None:
+    tx.put_computer("three", [C], None)
+    tx.put_computer("four", [], THIRD_GUID)
+    assert [each.kind for each in tx.boots(C, THIRD_GUID)] == [ConflictKind.TWICE]
+    tx.boots(A, uuid.UUID(int=9))
+    tx.put_computer("four", ["52:54:00:00:00:99"], THIRD_GUID)
+    tx.put_computer("three", [C], uuid.UUID(int=10))
+    assert [each.kind for each in tx.boots(C, THIRD_GUID)] == [ConflictKind.ADAPTER, ConflictKind.MAINBOARD]
+
+
 def test_a_dock_takes_the_place_of_what_was_thought_before(tx: Site) -> None:
     assert [each.kind for each in tx.boots(A, OTHER_GUID)] == [ConflictKind.ADAPTER]
     (conflict,) = tx.boots(A, GUID)

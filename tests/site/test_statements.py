@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 import pxed.site.sql
-from pxed.site.sql import computers, edits, identify, lists, members, merging, properties, reader
+from pxed.site.sql import computers, edits, identify, listed, members, merging, properties, reader
 from pxed.site.sql.link import Statement
 
 MODULES = [
@@ -31,7 +31,7 @@ STATEMENTS = {
     **{f"adopt {number}": statement for number, statement in enumerate(computers.adopt_records(2))},
     **{f"end sightings {macs}": computers._end_sightings(macs) for macs in range(3)},
     **{f"traces {macs}": computers._has_traces(macs) for macs in range(3)},
-    "among": lists._among(3),
+    "among": listed._among(3),
     **{f"merge {number}": statement for number, statement in enumerate((*merging._MOVES, *merging._RETELLINGS))},
     "events": edits._add_events(2),
     **{f"computers of {clients}": reader._computers_of(clients) for clients in (1, 8)},

@@ -17,7 +17,7 @@ from pxed.site.names import check_identity
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import COMPUTER_ROWS, both_orders, find, to_computers
 from pxed.site.sql.link import Statement
-from pxed.site.sql.lists import shared_among
+from pxed.site.sql.listed import shared_among
 from pxed.site.tables import computer, mac, pxe_record, sighting
 
 _ADD = Statement(insert(computer).returning(computer.c.id), "name", "guid")

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, insert, literal_column, or_, select, u
 
 from pxed.errors import NotFound
 from pxed.site.model import Conflict, ConflictKind, EventKind, Suspicion
+from pxed.site.sql.identify import both_orders
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Row, Statement
 from pxed.site.sql.seen import Seen
@@ -78,14 +79,13 @@ _REOPEN = Statement(
 _SETTLE = Statement(
     update(conflict).where(conflict.c.id == bindparam("key")), "owners", "settled_at", "settled_by", "settled_how"
 )
-_SUPERSEDE = Statement(
-    delete(conflict).where(
+_ABOUT = Statement(
+    _ROWS.where(
         conflict.c.settled_at.is_(None),
-        conflict.c.kind != bindparam("what"),
-        or_(conflict.c.mac == bindparam("of_mac"), conflict.c.guid == bindparam("of_guid")),
+        or_(conflict.c.mac == bindparam("of_mac"), conflict.c.guid.in_([bindparam("g0"), bindparam("g1")])),
     )
 )
-"""Ends what was thought of the same identifiers before more was seen of them."""
+_REMOVE = Statement(delete(conflict).where(conflict.c.id == bindparam("key")))
 _TRIM = Statement(
     delete(conflict).where(
         conflict.c.id.not_in(
@@ -143,10 +143,31 @@ class Conflicts(Seen):
             number = self._link.added(_ADD, kind=kind, mac=mac, guid=guid, serial="", first_seen=now, count=1, **seen)
             if number % _TRIM_EVERY == 0:
                 self._link.run(_TRIM, kept=CONFLICTS_KEPT)
-        # an empty text would be every conflict's that is about the other identifier alone
-        self._link.run(_SUPERSEDE, what=kind, of_mac=mac or "-", of_guid=guid or "-")
+        self._supersede(suspicion, number)
         what = " and ".join(filter(None, (mac and f"MAC address {mac}", guid and f"GUID {guid}")))
         self._tell(suspicion.owners, mac, f"conflict {number}: {what}: {suspicion.kind.label}?")
+
+    def _supersede(self, suspicion: Suspicion, number: int) -> None:
+        """Ends what was thought of the same before more was seen: of the same two, or of one with whatever else."""
+        for each in self._about(suspicion.mac, suspicion.guid):
+            same = each.mac == suspicion.mac, each.guid == suspicion.guid
+            if each.id != number and (all(same) if suspicion.mac and suspicion.guid else any(same)):
+                self._link.run(_REMOVE, key=each.id)
+
+    def _about(self, mac: str, guid: uuid.UUID | None) -> list[Conflict]:
+        """Open ones with this MAC address or this GUID."""
+        orders = both_orders(guid) if guid else ("-", "-")
+        # an empty text would be every conflict's that is about the other identifier alone
+        return [_to_conflict(row) for row in self._link.rows(_ABOUT, of_mac=mac or "-", g0=orders[0], g1=orders[1])]
+
+    def belong_together(self, mac: str, guid: uuid.UUID) -> None:
+        for each in self._about(mac, guid):
+            if each.mac == mac and each.guid == guid:
+                self.settle_conflict(each.id, "they belong together now")
+
+    def _settle_about(self, mac: str, guid: uuid.UUID | None, how: str) -> None:
+        for each in self._about(mac, guid):
+            self.settle_conflict(each.id, how)
 
     def conflicts(self, *, settled: bool = False) -> Sequence[Conflict]:
         return [_to_conflict(row) for row in self._link.rows(_ALL if settled else _OPEN)]

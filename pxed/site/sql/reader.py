@@ -40,7 +40,7 @@ from pxed.site.sql.deployment import read_boot_images, read_sequences
 from pxed.site.sql.guard import read_hand_outs, read_restraints
 from pxed.site.sql.identify import both_orders
 from pxed.site.sql.link import Link, Row, Statement
-from pxed.site.sql.lists import read_lists
+from pxed.site.sql.listed import read_lists
 from pxed.site.sql.members import Members
 from pxed.site.sql.passwords import read_hashes, read_people
 from pxed.site.sql.properties import SOURCE_OF_ONE, VARIABLES_OF_ONE

@@ -17,7 +17,7 @@ from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import find
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Row, Statement
-from pxed.site.sql.lists import shared_among
+from pxed.site.sql.listed import shared_among
 from pxed.site.tables import advertisement, pxe_record, sighting
 
 SIGHTINGS_KEPT = 10_000

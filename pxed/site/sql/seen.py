@@ -14,7 +14,7 @@ from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import find
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Statement
-from pxed.site.sql.lists import shared_among
+from pxed.site.sql.listed import shared_among
 from pxed.site.tables import seen_identity
 
 SEEN_KEPT = 20_000

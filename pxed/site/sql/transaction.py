@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from sqlalchemy.engine import Engine
 
-from pxed.site.sql.conflicts import Conflicts
 from pxed.site.sql.deployment import Deployment
 from pxed.site.sql.guard import Guards
 from pxed.site.sql.history import History
@@ -22,7 +21,7 @@ from pxed.site.sql.properties import Properties
 from pxed.site.sql.records import Records
 
 
-class SqlTx(Members, Properties, Merging, Lists, Conflicts, Deployment, Guards, Records, Passwords, History, Overviews):
+class SqlTx(Members, Properties, Merging, Lists, Deployment, Guards, Records, Passwords, History, Overviews):
     """`pxed.site.store.Tx` on a link whose transaction (or savepoint) is open."""
 
 
