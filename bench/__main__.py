@@ -22,7 +22,7 @@ from bench.record import Record
 from bench.result import Result
 
 _DOCS = Path(__file__).parent.parent / "docs"
-_PARTS = ("tftp", "answers", "http", "boot")
+_PARTS = ("tftp", "answers", "http", "storm", "start", "boot")
 
 Run = Callable[[bool], Iterable[Result]]
 """from whether it shall be quick to what was measured"""

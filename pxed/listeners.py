@@ -27,6 +27,9 @@ log = logging.getLogger("pxed.listeners")
 
 _ANY = "0.0.0.0"  # noqa: S104 - always together with SO_BINDTODEVICE
 
+_ACCEPTED_A_TURN = 16
+"""What asyncio takes for the backlog is how many connections it accepts in one turn of the loop as well."""
+
 
 @dataclass(slots=True)
 class _Bound:
@@ -77,9 +80,13 @@ class Listeners:
     async def serve(self, interface: Interface, runner: web.AppRunner) -> None:
         """Answers on a bound interface until cancelled or until it is gone."""
         bound = self._bound[interface]
-        sites = [web.SockSite(runner, listener, ssl_context=tls, backlog=BACKLOG) for listener, tls in bound.http]
+        sites = [
+            web.SockSite(runner, listener, ssl_context=tls, backlog=_ACCEPTED_A_TURN) for listener, tls in bound.http
+        ]
         for site in sites:
             await site.start()
+        for listener, _ in bound.http:
+            listener.listen(BACKLOG)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for endpoint in bound.endpoints:

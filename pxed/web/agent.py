@@ -86,7 +86,7 @@ class AgentApi:
             raise _try_again(error) from None
         if record is None:
             raise web.HTTPConflict(text=_NOT_WANTED + "\n")
-        self._log(record, name, advertisement, f"{state}: {report.text}" if state == "step" else str(report.text))
+        self._log(record, name, advertisement, report.text)
         return web.json_response({})
 
     def _what_to_run(self, grant: Grant) -> tuple[Advertisement, TaskSequence]:

@@ -9,9 +9,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from pxed.web.request import INTERFACE_OF, InterfaceOf
+from pxed.web.turns import Turnstile
 
 MAX_REQUESTS_AT_ONCE = 2000
 """More than that many requests under way get 503: a stranger must not make us hold what we cannot serve."""
+
+_BEGUN_A_TURN = 8
+"""requests that are looked at in one turn of the loop, about a millisecond each"""
 
 
 def application(interface_of: InterfaceOf, *rooms: Any) -> web.Application:
@@ -36,6 +40,7 @@ def control_application(status: Callable[[], Awaitable[dict[str, Any]]]) -> web.
 
 def _limit() -> Middleware:
     under_way = 0
+    turnstile = Turnstile(_BEGUN_A_TURN)
 
     @web.middleware
     async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -44,6 +49,7 @@ def _limit() -> Middleware:
             raise web.HTTPServiceUnavailable(text="too many requests at once\n", headers={"Retry-After": "5"})
         under_way += 1
         try:
+            await turnstile.turn()
             return await handler(request)
         finally:
             under_way -= 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -17,13 +17,12 @@ from aiohttp import hdrs, web
 from pxed.content import Content, ContentError, Opened, Problem
 from pxed.transfers import Transfer, Transfers
 from pxed.web.part import Part, Version, part_of
-from pxed.web.request import Origin, is_encrypted, origin_of
+from pxed.web.request import Origin, origin_of
+from pxed.web.sending import Sender
 
 _TYPES = {".efi": "application/efi", ".iso": "application/vnd.efi-iso", ".img": "application/vnd.efi-img"}
 """What UEFI HTTP boot goes by (EDK2 NetworkPkg/HttpBootDxe/HttpBootSupport.c)."""
 
-_PIECE = 256 << 10
-"""octets that are read and encrypted at once"""
 _STATUS = {Problem.NOT_FOUND: web.HTTPNotFound, Problem.DENIED: web.HTTPForbidden}
 
 
@@ -34,6 +33,7 @@ class Files:
     content: Content
     transfers: Transfers
     unix_time: Callable[[], float]
+    _sender: Sender = field(default_factory=Sender, init=False)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Takes its place in an application, after all other routes."""
@@ -64,7 +64,11 @@ class Files:
         try:
             await response.prepare(request)
             if request.method == hdrs.METH_GET:
-                sent = await _send_octets(request, response, opened, part)
+                transport = _transport_of(request)
+                sent = await self._sender.send(transport, response, opened.fd, part)
+                if sent < part.count:
+                    transport.abort()  # the file became shorter: a client that waits for the rest must see that it ends
+                    raise ConnectionAbortedError
             outcome = f"{request.method} {part.status}"
         except ConnectionError:
             pass  # it has gone, and nobody is left to be told
@@ -93,31 +97,7 @@ def _head(name: str, version: Version, part: Part) -> web.StreamResponse:
     return response
 
 
-async def _send_octets(request: web.Request, response: web.StreamResponse, opened: Opened, part: Part) -> int:
-    """With sendfile(2), so that what is sent never passes through this process, except to be encrypted.
-
-    ConnectionError if it cannot all be sent.
-    """
-    if not part.count:
-        return 0
-    transport = request.transport
-    if transport is None:
+def _transport_of(request: web.Request) -> asyncio.Transport:
+    if request.transport is None:
         raise ConnectionResetError
-    if is_encrypted(transport):
-        sent = await _send_encrypted(response, opened.fd, part)
-    else:
-        with os.fdopen(opened.fd, "rb", buffering=0, closefd=False) as file:
-            sent = await asyncio.get_running_loop().sendfile(transport, file, part.first, part.count)
-    if sent < part.count:
-        transport.abort()  # the file became shorter: a client that waits for the rest must see that it ends
-        raise ConnectionAbortedError
-    return sent
-
-
-async def _send_encrypted(response: web.StreamResponse, fd: int, part: Part) -> int:
-    """Piece by piece, from the page cache as a rule, as the client takes them."""
-    sent = 0
-    while piece := os.pread(fd, min(_PIECE, part.count - sent), part.first + sent):
-        await response.write(piece)
-        sent += len(piece)
-    return sent
+    return request.transport
