@@ -1,4 +1,4 @@
-"""From exec of `pxed serve` to its first answer, to a computer that asks every 5 ms; and the time of `pxed --version`."""
+"""From exec of `pxed serve` to its first answer, to a computer that asks every 5 ms; the time of `pxed --version`."""
 
 from __future__ import annotations
 

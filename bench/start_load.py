@@ -19,7 +19,8 @@ _LONGEST = 60.0
 
 def main() -> None:
     """The program."""
-    packet = Template().filled(1, 0)
+    template = Template()
+    packet = template.filled(template.own(1, 0))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as endpoint:
         endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, INTERFACE.encode())
