@@ -116,8 +116,8 @@ class Service:
         loop.add_signal_handler(signal.SIGINT, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload, point, pool, key)
         async with asyncio.TaskGroup() as tasks:
+            # Answers begin at once: what comes on the heels of them waits in the workers' sockets, which are bound.
             background = [tasks.create_task(pool.run())]
-            await pool.ready()
             for interface in self._listeners.interfaces:
                 self._listeners.start(interface, runner, tasks)
             await self._open_control_socket(control)
@@ -129,10 +129,9 @@ class Service:
                 tasks.create_task(self._forget_history(point)),
                 tasks.create_task(self._wake_ups(point).run()),
             ]
-            # what is there now stays: the collector need not look at it again in the middle of a storm
-            gc.freeze()
-            self._announce()
+            await pool.ready()
             _calm_the_collector()
+            self._announce()
             await self._stop.wait()
             self._notifier.stopping()
             log.info("stopping: running transfers have %g s", DRAIN_SECONDS)
