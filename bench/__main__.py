@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -41,6 +42,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("the benchmark makes network namespaces, which needs root")
+    # Whoever ends it early finds no namespace and no server left behind.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     record = Record(chosen.docs / "benchmarks" / "results.json", list(loads))
     done = record.measured(quick=chosen.quick) if chosen.resume else ()
     for load, run in loads.items():

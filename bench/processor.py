@@ -40,6 +40,13 @@ def cpu_seconds(pid: int) -> float:
     return _of_family(pid) if group is None else _of_group(group)
 
 
+def busy_seconds() -> float:
+    """Time that all processors of the machine have worked, for whatever and whomever."""
+    times = list(map(int, _read("/proc/stat").split(maxsplit=9)[1:9]))
+    idle, waiting = times[3:5]
+    return (sum(times) - idle - waiting) / _TICK
+
+
 def family(pid: int) -> list[int]:
     """A process and all that descend from it."""
     parents: dict[int, list[int]] = {}

@@ -79,6 +79,8 @@ class Outcome:
     waiting: float = 0.0
     """datagrams that were there at a look that found any, on average: as many as can be under way if the load is what
     is slow, few if the server is"""
+    cpu_seconds: float = 0.0
+    """of the load itself, which never sleeps"""
     neighbour_blocks: int = 0
     neighbours_window: int = 1
     """the one that was agreed on with them"""

@@ -117,6 +117,7 @@ class Load:
     def run(self) -> Outcome:
         """All clients ask at once; returns when the last one is through, or the time is over."""
         outcome = self.outcome
+        spent = time.process_time()
         began = now = scanned = self._began = time.monotonic()
         idle = 0.0
         taken = turns = 0
@@ -137,6 +138,7 @@ class Load:
                 scanned = now
                 self._look(now)
         outcome.seconds = time.monotonic() - began
+        outcome.cpu_seconds = time.process_time() - spent
         outcome.idle = idle / outcome.seconds
         outcome.waiting = taken / max(turns, 1)
         outcome.blocks = sum(way.client.next - 1 for way in self._measured)
