@@ -44,7 +44,7 @@ from pxed.site.sql.listed import read_lists
 from pxed.site.sql.members import Members
 from pxed.site.sql.passwords import read_hashes, read_people
 from pxed.site.sql.properties import SOURCE_OF_ONE, VARIABLES_OF_ONE
-from pxed.site.sql.records import RECORD_BY_ID, RECORDS, to_record
+from pxed.site.sql.records import RECORD_BY_ID, RECORD_COLUMNS, to_record
 from pxed.site.store import Client
 from pxed.site.tables import computer, membership, pxe_record, site
 from pxed.site.tables import mac as mac_table
@@ -67,11 +67,15 @@ _SIZES = (1, 8, 64)
 
 @functools.cache
 def _computers_of(clients: int) -> Statement:
-    """The computers to which the identifiers of so many clients belong: `m...` are MAC addresses, `g...` GUIDs."""
+    """The computers to which the identifiers of so many clients belong: `m...` are MAC addresses, `g...` GUIDs.
+
+    The site's change number comes first in each row, and alone if there is no computer.
+    """
     by_mac = select(mac_table.c.computer_id).where(mac_table.c.address.in_(_places("m", clients)))
     by_guid = select(computer.c.id).where(computer.c.guid.in_(_places("g", 2 * clients)))
     return Statement(
         select(
+            site.c.change,
             computer.c.id,
             computer.c.name,
             computer.c.guid,
@@ -80,14 +84,24 @@ def _computers_of(clients: int) -> Statement:
             computer.c.source,
             _MACS.scalar_subquery(),
             _COLLECTIONS.scalar_subquery(),
-        ).where(computer.c.id.in_(union_all(by_mac, by_guid)))
+        )
+        .select_from(site.outerjoin(computer, computer.c.id.in_(union_all(by_mac, by_guid))))
+        .where(site.c.id == literal_column("1"))
     )
 
 
 @functools.cache
 def _records_of(clients: int) -> Statement:
-    """The PXE records of so many clients, kept under their MAC addresses or their computers' ids (two at most)."""
-    return Statement(RECORDS.where(pxe_record.c.subject.in_(_places("s", 3 * clients))))
+    """The PXE records of so many clients, kept under their MAC addresses or their computers' ids (two at most).
+
+    With the change number, as in `_computers_of`.
+    """
+    return Statement(
+        select(site.c.change, *RECORD_COLUMNS)
+        .select_from(site.outerjoin(pxe_record, pxe_record.c.subject.in_(_places("s", 3 * clients))))
+        .where(site.c.id == literal_column("1"))
+        .order_by(pxe_record.c.changed_at.desc(), pxe_record.c.id.desc())
+    )
 
 
 def _places(letter: str, count: int) -> list[BindParameter[str]]:
@@ -134,17 +148,26 @@ class SqlReader:
         return plan, evidence
 
     def look_up_all(self, clients: Sequence[Client]) -> tuple[Plan, list[Evidence]]:
-        """Two statements for every 64 clients, in one snapshot with the change number that tells of a new plan."""
-        found: list[Evidence] = []
+        """Two statements for every 64 clients. Both tell the change number: if it is that of the plan, no edit came
+        between, and all is of one state of the site; if it is not, everything is read anew in a snapshot."""
+        if self._plan is not None:
+            changes, found = self._look_up_parts(self._plan, clients)
+            if changes <= {self._plan.change}:
+                return self._plan, found
         with self._link.snapshot():
-            change = self._link.rows(_CHANGE)[0][0]
-            if self._plan is None or self._plan.change != change:
-                self._plan = _read_plan(self._link, change)
-            for start in range(0, len(clients), _SIZES[-1]):
-                found += self._look_up(self._plan, clients[start : start + _SIZES[-1]])
+            self._plan = _read_plan(self._link, self._link.rows(_CHANGE)[0][0])
+            _, found = self._look_up_parts(self._plan, clients)
         return self._plan, found
 
-    def _look_up(self, plan: Plan, clients: Sequence[Client]) -> list[Evidence]:
+    def _look_up_parts(self, plan: Plan, clients: Sequence[Client]) -> tuple[set[int], list[Evidence]]:
+        """The change numbers that were met, and what is known."""
+        changes: set[int] = set()
+        found: list[Evidence] = []
+        for start in range(0, len(clients), _SIZES[-1]):
+            found += self._look_up(plan, clients[start : start + _SIZES[-1]], changes)
+        return changes, found
+
+    def _look_up(self, plan: Plan, clients: Sequence[Client], changes: set[int]) -> list[Evidence]:
         macs = ["" if mac in plan.shared.macs else mac for mac, _ in clients]
         own = [[guid for guid in guids if guid not in plan.shared.guids] for _, guids in clients]
         orders = [dict.fromkeys([order for guid in guids for order in both_orders(guid)]) for guids in own]
@@ -152,12 +175,16 @@ class SqlReader:
         texts = [order for each in orders for order in each]
         size = next(size for size in _SIZES if size >= max(len(macs), len(texts) / 2))
         keys = _filled("m", size, macs) | _filled("g", 2 * size, texts)
-        rows = self._link.rows(_computers_of(size), **keys)
+        computers = self._link.rows(_computers_of(size), **keys)
+        rows = [row[1:] for row in computers if row[1] is not None]
         subjects = _filled("s", 3 * size, unknown + [str(row[0]) for row in rows])
         records: dict[str, tuple[PxeRecord, ...]] = {}
-        for row in self._link.rows(_records_of(size), **subjects):
-            record = to_record(row)
-            records[record.subject] = (*records.get(record.subject, ()), record)
+        kept = self._link.rows(_records_of(size), **subjects)
+        for _, *row in kept:
+            if row[0] is not None:
+                record = to_record(row)
+                records[record.subject] = (*records.get(record.subject, ()), record)
+        changes |= {computers[0][0], kept[0][0]}
         return _evidence(rows, records, macs, orders, unknown)
 
     def tally(self, advertisement: Advertisement, now: datetime, *, with_size: bool) -> Tally:
