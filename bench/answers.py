@@ -1,6 +1,7 @@
 """Answers on port 67: DISCOVERs of computers of a site, pxed beside dnsmasq as a PXE proxy with as many hosts.
 
-In the last load pxed hears computers that nobody knows: it sights them and says nothing, as it is configured at first.
+In one load pxed hears computers that nobody knows and says nothing, as it is configured at first: it sights them. How
+fast the load itself is shows a server that only sends packets back (`echo`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,29 +47,48 @@ class Load:
     hosts: int | None = None
     """of dnsmasq; None if it is not asked"""
 
+    @property
+    def latency_bar(self) -> float | None:
+        """Ratio to dnsmasq's middle latency; where nobody is known it has nothing to look through."""
+        return None if self.computers else 1.0
+
 
 def run(quick: bool) -> list[Result]:
     """Rate and latency of every load."""
-    packets, rounds = (8_000, 2) if quick else (60_000, 5)
+    packets, rounds = (20_000, 2) if quick else (60_000, 5)
     loads = [
+        Load("no known computers", 0, Order(1_000_000, packets), 0.5, None, _COLLECTION, hosts=0),
         Load("few known computers", _FEW, Order(_FEW, packets), 0.5, hosts=0),
-        Load("unknown computers, served", _FEW, Order(1_000_000, packets), 0.5, None, _COLLECTION, hosts=0),
         Load("unknown computers, ignored", _FEW, Order(_FEW, packets // 20, window=4, unknown=19)),
-        Load("10,000 known computers", 10_000, Order(10_000, packets), 1.0, hosts=10_000),
         Load("100,000 known computers", 100_000, Order(100_000, packets), None, 20_000.0, hosts=100_000),
     ]
     if not quick:
+        loads.append(Load("10,000 known computers", 10_000, Order(10_000, packets), 1.0, hosts=10_000))
         loads.append(Load("1,000,000 known computers", 1_000_000, Order(1_000_000, packets), None, 15_000.0))
-    results = []
     with tempfile.TemporaryDirectory(prefix="pxed-bench-answers-") as name, network() as net:
+        directory = Path(name)
+        results = [_ceiling(net, directory, packets, rounds)]
         for load in loads:
-            results += _measured(net, load, Path(name), rounds)
+            results += _measured(net, load, directory, rounds)
     return results
+
+
+def _ceiling(net: Network, directory: Path, packets: int, rounds: int) -> Result:
+    """What the load itself can do."""
+    rate = Result("Answers", "a server that sends packets back and does nothing else: rate", "packets/s", "higher")
+    command = [sys.executable, "-m", "bench.answers_load", json.dumps(asdict(Order(0, 0, echo=True)))]
+    order = Order(1_000_000, packets)
+    for _ in range(rounds):
+        with running(net, net.on_server(command), directory / "echo.log"):
+            _wait_for_answer(net, order)
+            rate.add("echo", _send(net, order).rate)
+    rate.note("the load is not what limits the servers below, as far as they are slower than this")
+    return rate
 
 
 def _measured(net: Network, load: Load, directory: Path, rounds: int) -> list[Result]:
     rate = Result("Answers", f"{load.name}: rate", "packets/s", "higher", load.bar, load.floor)
-    half = Result("Answers", f"{load.name}: p50 at half of that rate", "ms", "lower")
+    half = Result("Answers", f"{load.name}: p50 at half of that rate", "ms", "lower", load.latency_bar)
     slow = Result("Answers", f"{load.name}: p99 at half of that rate", "ms", "lower", limit=5.0)
     memory = Result("Answers", f"{load.name}: resident memory of the service", "MB", "lower", limit=250.0)
     first = Result("Answers", f"{load.name}: start of the program to the first answer", "s", "lower", limit=1.0)
@@ -77,28 +97,31 @@ def _measured(net: Network, load: Load, directory: Path, rounds: int) -> list[Re
         servers["dnsmasq"] = _dnsmasq(load.hosts, directory)
     for _ in range(rounds):
         for name, command in servers.items():
+            order = load.order if name == SUBJECT else _for_dnsmasq(load)
             try:
                 begun = time.monotonic()
                 with running(net, net.on_server(command(directory)), directory / f"{name}.log") as pid:
-                    _wait_for_answer(net, load)
+                    _wait_for_answer(net, order)
                     first.add(name, time.monotonic() - begun)
-                    storm = _send(net, _shorter(load.order) if (load.hosts or 0) and name != SUBJECT else load.order)
+                    storm = _send(net, order)
                     rate.add(name, storm.rate)
-                    if not load.order.unknown:
-                        calm = _send(net, Order(load.order.computers, load.order.packets // 4, rate=storm.rate / 2))
+                    if not order.unknown:
+                        calm = _send(net, replace(order, packets=order.packets // 4, rate=storm.rate / 2))
                         half.add(name, calm.p50 * 1000)
                         slow.add(name, calm.p99 * 1000)
                     memory.add(name, sum(resident(pid)))
                     if storm.lost or storm.wrong:
-                        rate.notes.append(f"{name}: {storm.lost} not answered, {storm.wrong} answered wrongly")
+                        rate.note(f"{name}: {storm.lost} not answered, {storm.wrong} answered wrongly")
             except Silent as error:
-                rate.notes.append(f"{name} {error}")
+                rate.note(f"{name} {error}")
     return [result for result in (rate, half, slow, memory, first) if result.samples]
 
 
-def _shorter(order: Order) -> Order:
-    """For a server that looks through all its hosts at every packet."""
-    return Order(order.computers, order.packets // 40, order.window)
+def _for_dnsmasq(load: Load) -> Order:
+    """It offers no name: clients ask port 4011 for one. With many hosts, through all of which it looks at every packet,
+    it is sent fewer."""
+    fewer = 40 if load.hosts and load.hosts >= 10_000 else 1
+    return replace(load.order, packets=load.order.packets // fewer, named=False)
 
 
 def _send(net: Network, order: Order) -> Outcome:
@@ -107,11 +130,11 @@ def _send(net: Network, order: Order) -> Outcome:
     return Outcome(**json.loads(done.stdout))
 
 
-def _wait_for_answer(net: Network, load: Load) -> None:
+def _wait_for_answer(net: Network, order: Order) -> None:
     end = time.monotonic() + _READY_SECONDS
     while time.monotonic() < end:
         # a packet each 20 ms, of which the first that is heard is answered
-        if _send(net, Order(load.order.computers, 25, rate=50.0)).answers:
+        if _send(net, replace(order, packets=25, rate=50.0, unknown=0)).answers:
             return
     raise Silent("did not answer")
 
