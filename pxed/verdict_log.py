@@ -100,7 +100,7 @@ def _computer_of(evidence: Evidence) -> Computer | None:
 def outcome_of(verdict: Verdict) -> str:
     """The verdict in a word or two, for logs and history."""
     match verdict:
-        case Boot(mandatory=True):
+        case Boot(starts_by_itself=True):
             return "boot"
         case Boot():
             return "boot on F12"

@@ -107,14 +107,18 @@ class Scenario:
 
     async def asks_for_password(self, machine: Machine, person: str, *passwords: str) -> None:
         """After F12 the machine shows iPXE's form; all but the last of `passwords` are refused, in words."""
-        await machine.serial.wait_for(wording.PROMPT, _FIRMWARE, unless=wording.BOOTS)
-        await machine.press("f12")
+        await self.presses_f12(machine)
         *wrong, right = passwords
         for password in wrong:
             await self._types(machine, person, password)
             await machine.serial.wait_for(wording.LOGIN_REFUSED, _LOGIN, unless=wording.BOOTS)
             self.lab.tell(machine.uptime, machine.hardware.name, "the password is wrong")
         await self._types(machine, person, right)
+
+    async def presses_f12(self, machine: Machine) -> None:
+        """The machine asks for F12, and gets it."""
+        await machine.serial.wait_for(wording.PROMPT, _FIRMWARE, unless=wording.BOOTS)
+        await machine.press("f12")
 
     @staticmethod
     async def _types(machine: Machine, person: str, password: str) -> None:

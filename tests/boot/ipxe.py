@@ -23,6 +23,8 @@ class Loader:
     settings: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     chained: list[Url] = field(default_factory=list)
+    loaded: list[list[str]] = field(default_factory=list)
+    """the words behind `kernel` and `initrd`"""
     fetch: Callable[[Url], str | None] = lambda _: None
     """the script at a URL; None if it cannot be had"""
 
@@ -68,6 +70,12 @@ class Loader:
             case ["goto", label]:
                 return True, label
             case ["exit", *_]:
+                return True, "exit"
+            case ["prompt", *_]:
+                return True, None  # F12 is pressed
+            case ["kernel" | "initrd", *words]:
+                self.loaded.append(words)
+            case ["boot"]:
                 return True, "exit"
             case ["clear", name]:
                 self.settings.pop(name, None)

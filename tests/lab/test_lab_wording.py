@@ -9,7 +9,7 @@ import pytest
 from pxed.agent.run import Result
 from pxed.agent.server import Assignment, Server
 from pxed.agent.task import carry_out
-from pxed.boot.script import Loading, render_boot, render_exit, render_prompt
+from pxed.boot.script import Loading, render_boot, render_exit, render_login, render_prompt
 from pxed.lab import wording
 from pxed.policy.verdict import Boot, Choice, Finding
 from pxed.sequence.model import CommandStep, Sequence
@@ -48,6 +48,13 @@ def test_the_prompt() -> None:
 
 def test_nothing_to_do() -> None:
     assert matching(wording.LOCAL_BOOT, said(render_exit("nothing to do: it has run")))
+
+
+def test_the_password() -> None:
+    refused = "wrong user name or password; the next try is in 3 s"
+    assert matching(wording.LOGIN_REFUSED, said(render_login(None, refused, 3)))
+    impossible = "install needs a password, and this boot loader has no HTTPS to send it by"
+    assert matching(wording.LOGIN_IMPOSSIBLE, said(render_login(None, impossible, 10)))
 
 
 class ServicePoint(Server):

@@ -15,7 +15,7 @@ from pxed.policy.alike import Kept, common, likeness, next_change
 from pxed.policy.decide import decide
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Boot, Verdict
-from pxed.site.model import Computer, Evidence, Kind, Known, Plan, RecordState
+from pxed.site.model import Computer, Evidence, Kind, Known, PasswordScope, Plan, RecordState
 from pxed.wire.architecture import ARCHITECTURES
 from tests.policy.test_decide import FACTS, GUID, LAB, NOW, OTHER, PC1, advertisement, configured, known, plan, record
 
@@ -61,7 +61,13 @@ ADVERTISEMENTS = st.lists(
     max_size=4,
     unique_by=lambda each: each.id,
 )
-PLANS = ADVERTISEMENTS.map(lambda advertisements: plan(*advertisements))
+PASSWORDS = st.dictionaries(
+    st.sampled_from([(PasswordScope.SITE, 0), (PasswordScope.COLLECTION, OTHER), (PasswordScope.ADVERTISEMENT, 2)]),
+    st.sampled_from([("",), ("bob",)]),
+)
+PLANS = st.builds(
+    lambda advertisements, passwords: replace(plan(*advertisements), passwords=passwords), ADVERTISEMENTS, PASSWORDS
+)
 CONFIGS = st.builds(
     configured,
     unknown_computers=st.sampled_from(["ignore", "approval", "lab", "gone"]),

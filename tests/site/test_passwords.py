@@ -40,6 +40,7 @@ def test_every_edit_is_in_the_history_and_no_hash_is(site: MemorySite) -> None:
         ("password of 'bob' for the site removed", "jane"),
     ]
     assert site.plan().change == before + 3
+    assert site.provenance("site", 0)["password"].user == "jane"
 
 
 def test_a_hash_is_made_anew_unless_the_password_was_changed_meanwhile(site: MemorySite) -> None:

@@ -72,12 +72,14 @@ class Passwords(Edits):
             changed_by=self._user,
             changed_at=to_micros(self._now),
         )
+        self._set_by(scope.value, scope_id, ["password"])
         self._edited(f"{_called(scope, scope_id, person)} {'changed' if replaced else 'set'}")
         return replaced
 
     def remove_password(self, scope: PasswordScope, scope_id: int, person: str) -> None:
         if not self._link.run(_REMOVE, of=scope.value, key=scope_id, whose=person):
             raise NotFound(f"there is no {_called(scope, scope_id, person)}")
+        self._set_by(scope.value, scope_id, ["password"])
         self._edited(f"{_called(scope, scope_id, person)} removed")
 
     def refresh_password(self, scope: PasswordScope, scope_id: int, person: str, before: str, after: str) -> None:
