@@ -25,14 +25,20 @@ _UNPROVEN_RETRIES = 2
 _LONGEST_WAIT = 8.0
 """Seconds at which the exponential back-off ends, unless the client asked for a longer time-out."""
 _SHORTEST_WAIT = 0.02
-"""Seconds of silence before anything is repeated, however fast the network is: a client may be busy for a moment."""
+"""Seconds of silence beyond a round trip before anything is repeated (G of RFC 6298): a client may be busy for a
+moment, however fast and steady the network is."""
 _FIRST_VARIATION = 0.05
 """Seconds: the first answers come from an idle network and tell little about a full one, so the time-out begins at
 four times this much more and comes down to what is measured within some round trips."""
 _FIRST_SAMPLES = 16
 """Round trips that are all measured; afterwards one in a while is."""
+_PROBE = 2.0
+"""Round trips of silence after which a client that has a window before it is asked where it is."""
 _HASTE = 2.0
 """Round trips between a sign of loss and the repetition that it causes."""
+_MOST_PATIENCE = 16
+"""Haste that came to nothing makes the next one twice as slow, or a way that has become longer would be filled with
+repetitions that answer each other."""
 _SHORTEST_HASTE = 0.002
 """Seconds; a round trip on a loopback or switch is far below the granularity of any timer."""
 _PACE = 0.001
@@ -72,10 +78,12 @@ class Session:
         "_clean",
         "_fill",
         "_first",
+        "_first_wait",
         "_hastened",
         "_hasty",
         "_losses",
         "_next",
+        "_patience",
         "_repeated",
         "_repetitions",
         "_retries",
@@ -122,6 +130,8 @@ class Session:
         # A client may ask for minutes; a request that nobody stands behind shall not hold a place that long.
         self._timeout = min(terms.timeout, unproven_timeout)
         self._wait = self._timeout  # for the next answer: the retransmission time-out of RFC 6298
+        self._patience = 1  # factor of both kinds of haste, until a round trip is measured again
+        self._first_wait = self._timeout  # before the probe of RFC 8985
         self._retries = retries
         self._tries = 0  # repetitions that came after no less than the agreed time-out
         self._repetitions = 0  # all of them since the client was last heard
@@ -146,7 +156,7 @@ class Session:
     @property
     def _haste(self) -> float:
         """Seconds within which a client that misses nothing is heard of again."""
-        return min(max(_HASTE * self._round_trip, _SHORTEST_HASTE), self._timeout)
+        return min(self._patience * max(_HASTE * self._round_trip, _SHORTEST_HASTE), self._timeout)
 
     @property
     def octets(self) -> int:
@@ -169,7 +179,7 @@ class Session:
             self.sent = ahead = sent + window
             self._awaited = ahead & 0xFFFF if ahead + window <= self.last else _NONE
             self._sent_at = now
-            self.deadline = now + self._wait
+            self.deadline = now + self._first_wait
             return sent + 1, window
         acked = self.acked
         ahead = (block - acked) & 0xFFFF
@@ -197,7 +207,7 @@ class Session:
             self._awaited = sent & 0xFFFF
         self.sent = sent = min(sent, last)
         self._sent_at = now
-        self.deadline = now + self._wait
+        self.deadline = now + self._first_wait
         return acked + 1, sent - acked
 
     def _is_doubtful(self, now: float) -> bool:
@@ -264,23 +274,30 @@ class Session:
         unambiguous = self.acked > self._repeated and not self._repetitions
         self._tries = self._repetitions = 0
         if unambiguous:
+            self._patience = 1
             sample = now - self._sent_at
             if self._samples:
                 self._variation += (abs(sample - self._round_trip) - self._variation) / 4
-                self._round_trip += (sample - self._round_trip) / 8
+                # One that has grown is believed at once: too short a time would cause repetitions, which hide it.
+                self._round_trip = max(sample, self._round_trip + (sample - self._round_trip) / 8)
             else:
                 self._round_trip = sample
             self._samples += 1
-            self._wait = max(self._round_trip + 4 * self._variation, _SHORTEST_WAIT)
+            self._wait = self._round_trip + max(4 * self._variation, _SHORTEST_WAIT)
         self._wait = min(self._wait, self._timeout)
+        self._first_wait = self._wait
+        if self._window > 1:  # a probe costs a part of a window only, and may come sooner
+            soon = self._patience * max(_PROBE * self._round_trip, _SHORTEST_WAIT)
+            self._first_wait = min(soon, self._wait)
 
     def expire(self, now: float) -> Range:
         """`deadline` may have come: what was not acknowledged is sent again, each time after twice the wait.
 
-        First a single block. A client that lives acknowledges what it has when a block comes again (EDK2: Mtftp4Rrq.c),
-        which tells where to go on: behind a lost end of the window, or behind all of it if only the ACK was lost. A
-        client that has nothing of the window, or is of another kind, gets all of it after the next silence, and then
-        half as much each time, down to one block. So a silence costs two windows at most.
+        First a single block, soon and without doubling the wait (the tail loss probe of RFC 8985 section 7). A client
+        that lives acknowledges what it has when a block comes again (EDK2: Mtftp4Rrq.c), which tells where to go on:
+        behind a lost end of the window, or behind all of it if only the ACK was lost. A client that has nothing of the
+        window, or is of another kind, gets all of it after the next silence, and then half as much each time, down to
+        one block. So a silence costs two windows at most.
         """
         if now < self.deadline:
             return NOTHING
@@ -293,7 +310,10 @@ class Session:
             at_end = self.proven and self.sent == self.last
             self.outcome = Outcome.UNCONFIRMED if at_end else Outcome.TIMED_OUT
             return NOTHING
-        if not self._hasty:
+        probing = self._first_wait < self._wait and not self._repetitions and not self._hasty
+        if self._hasty or probing:
+            self._patience = min(2 * self._patience, _MOST_PATIENCE)
+        else:
             self._wait = min(2 * self._wait, max(self._timeout, _LONGEST_WAIT))
         hasty, self._hasty = self._hasty, False
         self.deadline = now + self._wait
@@ -323,7 +343,7 @@ class Session:
             self.deadline = now + _PACE
         else:
             self._fill = False
-            self.deadline = now + (self._haste if self._hasty else self._wait)
+            self.deadline = now + (self._haste if self._hasty else self._first_wait)
         return (first, burst_end + 1 - first) if burst_end >= first else NOTHING
 
     def repeat_request(self) -> Range:

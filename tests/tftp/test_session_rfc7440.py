@@ -139,7 +139,7 @@ def test_a_window_that_was_filled_up_is_repeated_soon_if_the_client_was_right() 
     one.expire(one.deadline)
     one.acknowledge(1, 2.0)
     assert one.expire(2.0) == (5, 1)
-    assert one.deadline == pytest.approx(2.2)
+    assert one.deadline == pytest.approx(2.4), "two round trips, twice, since the probe was in vain"
     assert one.acknowledge(1, 2.1) == NOTHING
     assert one.expire(one.deadline) == (2, 4)
 
@@ -279,7 +279,7 @@ def test_a_silence_costs_two_windows_at_most() -> None:
     one.start(0.0)
     assert one.acknowledge(0, 0.0) == (1, 8)
     _, counts = silence(one)
-    assert counts == [1, 8, 4, 2, 1, 1, 1, 1, 1, 0]
+    assert counts == [1, 8, 4, 2, 1, 1, 1, 1, 1, 1, 0]
     two = session({"windowsize": 8}, size=100_000)
     two.start(0.0)
     two.acknowledge(0, 0.0)
@@ -306,12 +306,37 @@ def test_the_time_out_follows_the_measured_round_trip() -> None:
         two.measure()
     assert waits[0] == pytest.approx(0.23)
     assert all(later <= earlier + 1e-9 for earlier, later in itertools.pairwise(waits))
-    assert waits[-1] == pytest.approx(0.03)
+    assert waits[-1] == pytest.approx(0.03 + 0.02)
     for block in range(300, 330):  # the link fills up
         now += 0.2
         two.acknowledge(block, now)
         two.measure()
     assert 0.2 <= two.deadline - now < 0.6
+
+
+def test_the_end_of_a_window_is_asked_for_after_two_round_trips_and_then_after_the_time_out() -> None:
+    """RFC 8985 section 7: one block is cheap, so it need not wait for a time-out that allows for everything."""
+    one = session({"windowsize": 4}, size=1_000_000)
+    one.start(0.0)
+    one.acknowledge(0, 0.05)
+    assert one.deadline == pytest.approx(0.05 + 2 * 0.05)
+    assert one.expire(one.deadline) == (1, 1)
+    assert one.deadline == pytest.approx(0.15 + 0.25), "the round trip and four times its variation, not doubled yet"
+    assert one.expire(one.deadline) == (1, 4)
+    assert one.deadline == pytest.approx(0.4 + 0.5)
+
+
+@pytest.mark.parametrize("window", [2, 4, 16])
+def test_a_way_that_becomes_long_is_not_flooded_with_probes(window: int) -> None:
+    """The round trip grows from 1 ms to 200 ms while the queues fill up."""
+
+    def fate() -> tuple[float, ...]:
+        return (min(0.1, 0.0005 + simulation.now),)
+
+    simulation = Simulation(agreed({"windowsize": window}), 4000 * 512 - 1, fate)
+    run = simulation.complete()
+    assert run.outcome is Outcome.COMPLETE
+    assert run.sent.total() < 1.1 * 4001
 
 
 def test_the_answer_to_a_repetition_measures_nothing() -> None:
