@@ -16,7 +16,7 @@ from pxed.config import Config
 from pxed.errors import PxedError
 from pxed.interfaces import Interface
 from pxed.policy.wakeup import assignment_to_wake_for, to_wake
-from pxed.site.model import Advertisement, EventKind, Plan, RecordState
+from pxed.site.model import Advertisement, EventKind, Plan
 from pxed.site.store import Jobs, Line, Tx
 from pxed.waking import wake
 
@@ -81,13 +81,11 @@ class WakeUps:
 
     def _targets(self, advertisement: Advertisement, due: datetime, now: datetime) -> dict[str, tuple[str, ...]]:
         """MAC addresses by subject."""
-        settings = self._config().responder
         with self._reading() as tx:
             deep = advertisement.include_subcollections
             members = tx.members(advertisement.collection_id, include_subcollections=deep)
             records = tx.all_records(advertisement.id)
-            consume = RecordState(settings.consume)
-            chosen = to_wake(advertisement, due, members, records, now, consume, settings.attempts)
+            chosen = to_wake(advertisement, due, members, records, tx.restraints(), self._config(), now)
             return {str(computer.id): computer.macs for computer in chosen}
 
 

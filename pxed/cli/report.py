@@ -202,9 +202,7 @@ def computer(session: Session, computer: str, as_csv: bool) -> None:
 
 def _members(tx: Tx, config: Config, advertisement: Advertisement) -> Iterator[Member]:
     computers = tx.members(advertisement.collection_id, include_subcollections=advertisement.include_subcollections)
-    settings = config.responder
-    records = tx.all_records(advertisement.id)
-    return members_of(computers, records, RecordState(settings.consume), settings.attempts)
+    return members_of(advertisement, computers, tx.all_records(advertisement.id), tx.restraints(), config)
 
 
 def _progress(config: Config, record: Any) -> Progress:

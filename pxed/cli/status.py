@@ -8,13 +8,17 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pxed.cli.output import cell, print_fields, print_json, say
 from pxed.cli.session import Session
 from pxed.errors import NotFound, NotPermitted, PxedError, StoreError, Unavailable
+from pxed.site.model import Kind
+
+if TYPE_CHECKING:
+    from pxed.site.store import Tx
 
 _TIMEOUT_SECONDS = 5.0
 """The service answers from memory; one that takes longer is stuck."""
@@ -90,10 +94,21 @@ def _site(session: Session) -> dict[str, Any]:
             if stop is not None:
                 why = f" ({stop.reason})" if stop.reason else ""
                 say(f"pxed: ALL MANDATORY HAND-OUTS ARE STOPPED since {cell(stop.at)} by {stop.by}{why}")
-            return asdict(tx.overview()) | {"stopped": stop and asdict(stop)}
+            pending = {"mandatory_pending": _pending(tx), "stopped": stop and asdict(stop)}
+            return asdict(tx.overview()) | pending
     except StoreError as error:
         say(f"pxed: {error}")
         return {}
+
+
+def _pending(tx: Tx) -> int:
+    """How many times a known computer has yet to be handed out something mandatory."""
+    now, pending = datetime.now(UTC), 0
+    for each in tx.advertisements():
+        if each.kind is Kind.MANDATORY and each.enabled and (each.expires is None or each.expires > now):
+            members = tx.count_members(each.collection_id, include_subcollections=each.include_subcollections)
+            pending += max(0, members - tx.count_known_with_record(each.id))
+    return pending
 
 
 def _certificate(session: Session) -> dict[str, int]:

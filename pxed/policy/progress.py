@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pxed.config import Config
+from pxed.policy.guard import HandOut, objection
 from pxed.policy.record import is_spent
-from pxed.site.model import Computer, PxeRecord, RecordState
+from pxed.site.model import Advertisement, Computer, Kind, PxeRecord, RecordState
+from pxed.site.restraints import Restraints
 
 
 class Progress(StrEnum):
@@ -61,13 +64,26 @@ def progress_of(record: PxeRecord | None, consume: RecordState, attempts: int) -
 
 
 def members_of(
-    computers: Iterable[Computer], records: Iterable[PxeRecord], consume: RecordState, attempts: int
+    advertisement: Advertisement,
+    computers: Iterable[Computer],
+    records: Iterable[PxeRecord],
+    restraints: Restraints,
+    config: Config,
 ) -> Iterator[Member]:
-    """Every computer that an advertisement reaches, and then whoever else has a record of it: unknown computers, and
-    those that left the collection. `records` are those of this advertisement."""
+    """Every one of `computers`, which the advertisement reaches, and then whoever else has a record of it: unknown
+    computers, and those that left the collection. `records` are those of this advertisement.
+
+    Held back is what would be held back if it booted now, as far as that needs no counting.
+    """
     left = {record.subject: record for record in records}
+    consume, attempts = RecordState(config.responder.consume), config.responder.attempts
     for computer in computers:
         record = left.pop(str(computer.id), None)
-        yield Member(str(computer.id), computer.name, progress_of(record, consume, attempts), record)
+        progress, reason = progress_of(record, consume, attempts), ""
+        if progress is Progress.PENDING and advertisement.kind is Kind.MANDATORY:
+            held_back = objection(HandOut(advertisement, computer, frozenset()), restraints, config.guard)
+            if held_back is not None:
+                progress, reason = Progress.HELD_BACK, str(held_back)
+        yield Member(str(computer.id), computer.name, progress, record, reason)
     for subject, record in left.items():
         yield Member(subject, "", progress_of(record, consume, attempts), record)

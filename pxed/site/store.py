@@ -468,6 +468,10 @@ class Tx(Protocol):
         """The site in numbers."""
         ...
 
+    def count_known_with_record(self, advertisement_id: int) -> int:
+        """How many known computers have a record of it."""
+        ...
+
     def subject_name(self, subject: str) -> str:
         """The name of the computer that events and records are kept under; the MAC address of an unknown one."""
         ...

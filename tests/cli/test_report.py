@@ -85,6 +85,15 @@ def test_what_runs_too_long_the_longest_first(advertised: Pxed, config_file: Pat
     assert advertised("report", "running", "--longer-than", "240").err == "nothing is running\n"
 
 
+def test_what_the_guard_holds_back(advertised: Pxed, config_file: Path) -> None:
+    advertised("computer", "protect", "ws-02")
+    first, second = advertised("report", "deployment", "Install", "--json").json
+    assert (first["progress"], second["progress"]) == ("pending", "held back")
+    assert second["message"] == "ws-02 is protected; `pxed computer unprotect` ends that"
+    advertised("stop-all")
+    assert counts(advertised("report", "deployments", "--json").json[0]) == {"members": 2, "held_back": 2}
+
+
 def test_one_computer(advertised: Pxed, config_file: Path) -> None:
     assert advertised("report", "computer", "ws-01").err == "ws-01 was given nothing yet\n"
     give(config_file, "1", RecordState.SUCCEEDED)

@@ -22,6 +22,7 @@ SITE = {
     "waiting": 0,
     "conflicts": 0,
     "mandatory": {"offered": 0, "loading": 0, "booting": 0, "running": 0, "succeeded": 0, "failed": 0},
+    "mandatory_pending": 0,
     "stopped": None,
 }
 
@@ -104,3 +105,10 @@ def test_no_service_and_no_site(pxed: Pxed) -> None:
     outcome = pxed("status", "--json", code=69)
     assert outcome.json == {"service": None, "site": {}, "certificate": {}}
     assert "there is no database" in outcome.err
+
+
+def test_what_is_mandatory_and_has_not_been_handed_out(site: Pxed) -> None:
+    site("advertise", "install", "--to", "Lab", "--mandatory")
+    site("advertise", "install", "--to", "all-computers", "--mandatory")
+    site("advertise", "install", "--to", "Lab", "--optional")
+    assert site("status", "--json", code=69).json["site"]["mandatory_pending"] == 4

@@ -107,6 +107,14 @@ async def test_nobody_if_it_is_not_handed_out(bench: Bench, terms: dict[str, boo
     assert await bench.woken_at(DUE) == []
 
 
+async def test_nobody_whom_the_guard_would_refuse(bench: Bench) -> None:
+    bench.advertise()
+    bench.site.set_protected(bench.first.id, True)
+    assert await bench.woken_at(DUE) == [SECOND]
+    bench.site.stop_all()
+    assert await bench.woken_at(DUE + 1) == []
+
+
 async def test_members_of_subcollections_as_the_advertisement_says(bench: Bench) -> None:
     made = bench.advertise(include_subcollections=False)
     lab = bench.site.find_collection("lab")

@@ -50,6 +50,18 @@ _RECORDS = Statement(
 )
 
 
+# the subject of a known computer is its id, that of an unknown one a MAC address or a GUID
+_KNOWN_WITH_RECORD = Statement(
+    select(func.count())
+    .select_from(pxe_record)
+    .where(
+        pxe_record.c.advertisement_id == bindparam("advertisement"),
+        pxe_record.c.subject.not_like(_text("%:%")),
+        pxe_record.c.subject.not_like(_text("%-%")),
+    )
+)
+
+
 class Overviews(Edits):
     """The transaction's part for numbers; `pxed.site.store.Tx` says what each method does."""
 
@@ -69,3 +81,7 @@ class Overviews(Edits):
             conflicts,
             {state: states.get(state, 0) for state in RecordState},
         )
+
+    def count_known_with_record(self, advertisement_id: int) -> int:
+        count: int = self._link.rows(_KNOWN_WITH_RECORD, advertisement=advertisement_id)[0][0]
+        return count
