@@ -16,7 +16,9 @@ from pxed.errors import NotFound
 if TYPE_CHECKING:
     import uuid
 
+    from pxed.policy.membership import Way
     from pxed.policy.verdict import Verdict
+    from pxed.site.model import Plan
 
 ARCHITECTURES = {
     "bios": 0,
@@ -69,13 +71,29 @@ def command(session: Session, key: str, arch: str, shown: uuid.UUID | None) -> N
         verdict = counted(reader, verdict, facts, evidence, plan, config, now)
     finally:
         reader.close()
+    ways = _ways(plan, verdict, ARCHITECTURES[arch])
     if session.as_json:
-        print_json(_as_data(verdict))
+        print_json(
+            _as_data(verdict) | {"collections": [{"name": each.collection.name, "how": each.how} for each in ways]}
+        )
         return
     width = max(len(finding.rule) for finding in verdict.trail)
     for finding in verdict.trail:
         click.echo(f"{finding.rule:{width}}  {finding.text}")
+    if ways:
+        click.echo(f"{'collections':{width}}  {', '.join(map(str, ways))}")
     click.echo(f"{'verdict':{width}}  {_in_words(verdict)}")
+
+
+def _ways(plan: Plan, verdict: Verdict, architecture: int) -> list[Way]:
+    """In which collections the computer is, and how; none if it is not known."""
+    from pxed.policy.membership import memberships
+    from pxed.wire.architecture import LOADER_KEYS
+
+    who = verdict.identity
+    if who is None or who.computer is None:
+        return []
+    return memberships(plan).ways(who.computer, who.collection_ids, LOADER_KEYS[architecture])
 
 
 def _identifiers(session: Session, key: str) -> tuple[str, uuid.UUID | None]:

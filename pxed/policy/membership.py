@@ -43,6 +43,10 @@ class Way:
     how: tuple[str, ...]
     """`direct`, `by rule name ws-*`, `built in`, `subcollection Lab/Left`: one or more of them"""
 
+    def __str__(self) -> str:
+        """As it stands in a sentence."""
+        return f"{self.collection.name} ({', '.join(self.how)})"
+
 
 class Memberships:
     """The collections of a site, compiled: who belongs where is then a matter of looking up."""

@@ -1,7 +1,8 @@
 """Rules of collections: how they are written, and whom they hold.
 
 `Rules` answers for all collections at once, and by looking up rather than by trying: a GUID or a MAC prefix costs a
-look into a dict however many rules there are, and of the name patterns only those whose first letters fit are tried.
+look into a dict however many rules there are, and of the name patterns only those whose first letters fit are tried
+(or the last ones of those that begin with a wildcard).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pxed.site.names import MAX_NAME, check_printable
 from pxed.wire.architecture import LOADER_KEYS
 
 _MAC_PREFIX = re.compile(r"[0-9a-f]{2}(?:[-:.]?[0-9a-f]{2}){0,5}")
-_WILDCARD = re.compile(r"[*?\[]")
+_SPECIAL = re.compile(r"[*?\[\]]")
 _NOBODY: frozenset[int] = frozenset()
 
 
@@ -74,26 +75,32 @@ class Rules:
 
     def __init__(self, rules: Mapping[int, Iterable[CollectionRule]]) -> None:
         """`rules` by the id of their collection."""
-        self._patterns: dict[str, list[tuple[Callable[[str], object], int]]] = {}
+        self._by_head: dict[str, list[tuple[Callable[[str], object], int]]] = {}
+        self._by_tail: dict[str, list[tuple[Callable[[str], object], int]]] = {}
         self._macs: dict[str, set[int]] = {}
         self._firmware: dict[str, set[int]] = {}
         self._guids: dict[uuid.UUID, set[int]] = {}
         for collection_id, own in rules.items():
             for rule in own:
                 self._add(rule, collection_id)
-        self._heads = sorted({len(head) for head in self._patterns})
+        self._heads = sorted({len(head) for head in self._by_head})
+        self._tails = sorted({len(tail) for tail in self._by_tail})
         self._prefixes = sorted({len(prefix) for prefix in self._macs})
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        return bool(self._patterns or self._macs or self._firmware or self._guids)
+        return bool(self._by_head or self._by_tail or self._macs or self._firmware or self._guids)
 
     def holding(self, computer: Computer, firmware: str) -> frozenset[int]:
         """The ids of all collections one of whose rules `computer` fits; `firmware` as in `fits`."""
         found: set[int] = set()
         name = computer.name
         for length in self._heads:
-            for fitting, collection_id in self._patterns.get(name[:length], ()):
+            for fitting, collection_id in self._by_head.get(name[:length], ()):
+                if fitting(name):
+                    found.add(collection_id)
+        for length in self._tails:
+            for fitting, collection_id in self._by_tail.get(name[-length:], ()):
                 if fitting(name):
                     found.add(collection_id)
         for length in self._prefixes:
@@ -108,9 +115,11 @@ class Rules:
     def _add(self, rule: CollectionRule, collection_id: int) -> None:
         match rule.kind:
             case RuleKind.NAME:
-                head = _WILDCARD.split(rule.value, maxsplit=1)[0]
                 pattern = re.compile(translate(rule.value)).match
-                self._patterns.setdefault(head, []).append((pattern, collection_id))
+                literals = _SPECIAL.split(rule.value)
+                head, tail = literals[0], literals[-1]
+                index, key = (self._by_tail, tail) if tail and not head else (self._by_head, head)
+                index.setdefault(key, []).append((pattern, collection_id))
             case RuleKind.MAC:
                 self._macs.setdefault(rule.value, set()).add(collection_id)
             case RuleKind.ARCHITECTURE:

@@ -21,6 +21,7 @@ def test_a_mandatory_advertisement_with_its_trail(site: Pxed) -> None:
         "guard",
         "password",
         "mandatory",
+        "collections",
         "verdict",
     ]
     assert "ws-01, known by MAC address" in text
@@ -56,3 +57,19 @@ def test_a_name_that_nobody_has(site: Pxed) -> None:
     outcome = site("explain", "ws-99", code=1)
     assert "no computer is called 'ws-99'" in outcome.err
     assert outcome.out == ""
+
+
+def test_in_which_collections_it_is_and_how(site: Pxed) -> None:
+    site("collection", "add", "House")
+    site("collection", "move", "Lab", "--under", "House")
+    site("collection", "add", "Old")
+    site("collection", "rule", "add", "Old", "--arch", "bios", "--name", "ws-*")
+    site("advertise", "install", "--to", "House", "--mandatory", "--name", "Now")
+    told = site("explain", "ws-01", "--arch", "bios")
+    assert (
+        "House (subcollection House/Lab), Lab (direct), Old (by rule architecture bios, by rule name ws-*)" in told.out
+    )
+    data = site("explain", "ws-01", "--json").json
+    assert (data["verdict"], data["advertisements"][0]["name"]) == ("boot", "Now")
+    assert {"name": "Old", "how": ["by rule name ws-*"]} in data["collections"]
+    assert site("explain", "52:54:00:00:00:99", "--json").json["collections"] == []

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pxed.errors import PxedError
+from pxed.policy.membership import memberships
 from pxed.policy.suspicion import suspect
 from pxed.site.database import open_database
 from pxed.site.draft import Draft
 from pxed.site.identifiers import swap_guid
 from pxed.site.model import (
+    CollectionRule,
     Cpu,
     EventKind,
     IdentifierKind,
@@ -28,6 +30,7 @@ from pxed.site.model import (
     Kind,
     PxeRecord,
     RecordState,
+    RuleKind,
     Sighting,
 )
 from pxed.site.sql import Link, SqlReader, SqlTx
@@ -38,6 +41,15 @@ MACS = st.sampled_from([f"52:54:00:00:00:0{digit}" for digit in range(5)])
 _GUID = uuid.UUID("4c4c4544-0044-4a10-8039-b4c04f333232")
 GUIDS = st.sampled_from([_GUID, uuid.UUID(bytes=_GUID.bytes_le), uuid.UUID(int=7), uuid.UUID(int=8)])
 IDS = st.integers(1, 6)
+COLLECTIONS = IDS | st.sampled_from([-1, -3])
+RULES = st.sampled_from(
+    [
+        CollectionRule(RuleKind.NAME, "t*"),
+        CollectionRule(RuleKind.MAC, "52:54:00:00:00:01"),
+        CollectionRule(RuleKind.ARCHITECTURE, "bios"),
+        CollectionRule(RuleKind.GUID, str(_GUID)),
+    ]
+)
 SUBJECTS = IDS.map(str) | MACS
 SECONDS = st.integers(0, 3)
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -98,6 +110,34 @@ class SiteMachine(RuleBasedStateMachine):
     @rule(name=NAMES)
     def add_collection(self, name: str) -> None:
         self.do(lambda tx: tx.add_collection(name, "why"))
+
+    @rule(name=NAMES, above=COLLECTIONS)
+    def add_subcollection(self, name: str, above: int) -> None:
+        self.do(lambda tx: tx.add_collection(name, "", above))
+
+    @rule(number=COLLECTIONS, above=st.none() | COLLECTIONS)
+    def move_collection(self, number: int, above: int | None) -> None:
+        self.do(lambda tx: tx.move_collection(number, above))
+
+    @rule(number=COLLECTIONS, rules=st.lists(RULES, max_size=2))
+    def add_rules(self, number: int, rules: list[CollectionRule]) -> None:
+        self.do(lambda tx: tx.add_rules(number, rules))
+
+    @rule(number=COLLECTIONS, gone=RULES)
+    def remove_rule(self, number: int, gone: CollectionRule) -> None:
+        self.do(lambda tx: tx.remove_rule(number, gone))
+
+    @rule(name=NAMES, values=st.dictionaries(st.sampled_from(["A", "B", "1"]), st.sampled_from("xy\n"), max_size=2))
+    def set_variables(self, name: str, values: dict[str, str]) -> None:
+        def edit(tx: Tx) -> object:
+            found = tx.find_computer(name)
+            return found and (tx.set_variables(found, values), tx.unset_variable(found, "B"))
+
+        self.do(edit)
+
+    @rule(number=IDS, code=st.sampled_from([0, 7, 999]))
+    def hear(self, number: int, code: int) -> None:
+        self.do(lambda tx: tx.heard(number, code))
 
     @rule(name=NAMES)
     def remove_collection(self, name: str) -> None:
@@ -231,11 +271,31 @@ class SiteMachine(RuleBasedStateMachine):
             assert plan.advertisements == tuple(tx.advertisements())
             assert list(plan.boot_images.values()) == tx.boot_images()
             assert list(plan.sequences.values()) == tx.sequences()
+            assert plan.collections == tuple(tx.collections())
             for mac in ("52:54:00:00:00:00", "52:54:00:00:00:01"):
                 for guids in ([], [_GUID], [uuid.UUID(int=7), uuid.UUID(int=8)]):
                     self._check_evidence(tx, mac, guids)
             for number in range(1, 7):
                 assert self.reader.record(number) == tx.record(number)
+
+    @invariant()
+    def members_are_those_whom_the_decision_finds(self) -> None:
+        with self.link.snapshot():
+            tx = SqlTx(self.link, "", self.now)
+            compiled = memberships(self.reader.plan())
+            where = {
+                each.id: compiled.of_computer(
+                    each, frozenset(home.id for home in tx.collections(each.id)), each.firmware
+                )
+                for each in tx.computers()
+            }
+            counts = tx.count_all_members()
+            for home in tx.collections():
+                own = [each.id for each in tx.members(home.id)]
+                assert set(own) == {number for number, found in where.items() if home.id in found.own}
+                assert len(own) == counts.get(home.id, 0)
+                deep = [each.id for each in tx.members(home.id, include_subcollections=True)]
+                assert sorted(deep) == sorted(number for number, found in where.items() if home.id in found.above)
 
     def _check_evidence(self, tx: Tx, mac: str, guids: list[uuid.UUID]) -> None:
         plan, evidence = self.reader.look_up(mac, guids)
@@ -261,6 +321,7 @@ LOOKS: list[Callable[[Tx], object]] = [
     lambda tx: list(tx.computers()),
     lambda tx: [list(tx.members(each.id)) for each in tx.collections()],
     lambda tx: list(tx.collections()),
+    lambda tx: dict(tx.variables(list(tx.computers()))),
     lambda tx: [list(tx.collections(number)) for number in range(1, 4)],
     lambda tx: [list(tx.listed(which)) for which in IdentifierList],
     lambda tx: list(tx.conflicts(settled=True)),
