@@ -23,6 +23,7 @@ from pxed.boot.token import Grant, seal
 from pxed.site.model import Cpu
 
 _PXED_PORT, _NGINX_PORT = 8067, 8068
+_PXED_TLS_PORT, _NGINX_TLS_PORT = 8443, 8444
 _MB = 1_000_000
 _FOREVER = 2**32 - 1
 _PXED = (sys.executable, "-m", "pxed")
@@ -31,6 +32,7 @@ _PXED = (sys.executable, "-m", "pxed")
 @dataclass(frozen=True)
 class _Server:
     port: int
+    tls_port: int
     base: str
     """what comes before a file's name in its path"""
     process: psutil.Process
@@ -70,6 +72,8 @@ def run(quick: bool) -> list[Result]:
         ]
         if quick:
             del loads[1]
+        encrypted = Load("small.img", "small.img", 100, int(500 * share), size=whole, tls=True)
+        loads.append(("HTTPS, 100 clients at once, 20 MB each", encrypted, 0.5))
         results = []
         for name, load, bar in loads:
             results += _measured(net, name, load, bar, servers, rounds)
@@ -85,7 +89,9 @@ def _measured(
     for _ in range(rounds):
         for name, server in servers.items():
             before = _cpu_seconds(server.process)
-            fetched = _fetch(net, replace(load, port=server.port, path=server.base + load.path))
+            fetched = _fetch(
+                net, replace(load, port=server.tls_port if load.tls else server.port, path=server.base + load.path)
+            )
             used = max(_cpu_seconds(server.process) - before, 0.01)
             if fetched.complete < load.requests:
                 work.notes.append(f"{name}: {load.requests - fetched.complete} of {load.requests} requests failed")
@@ -111,7 +117,8 @@ def _content(directory: Path) -> tuple[Path, int]:
     config, files = directory / "pxed.toml", []
     config.write_text(
         f'[service]\nstate_dir = "{directory / "state"}"\nrun_dir = "{directory / "run"}"\nuser = ""\n'
-        f'[[interface]]\nname = "eth0"\n[http]\nport = {_PXED_PORT}\n[log]\nlevel = "warning"\n'
+        f'[[interface]]\nname = "eth0"\n[http]\nport = {_PXED_PORT}\n'
+        f'[https]\nport = {_PXED_TLS_PORT}\n[log]\nlevel = "warning"\n'
     )
     for name, size in (("small.img", 20), ("large.img", 150)):
         files.append(directory / name)
@@ -119,6 +126,7 @@ def _content(directory: Path) -> tuple[Path, int]:
     small, large = map(str, files)
     command = [*_PXED, "bootimage", "add", "bench", "--arch", Cpu.AMD64, "--kernel", small, "--initrd", large]
     _output([*command, "--config", str(config)])
+    _output([*_PXED, "cert", "init", "--config", str(config)])
     (image,) = json.loads(_output([*_PXED, "bootimage", "list", "--json", "--config", str(config)]))
     return config, int(image["id"])
 
@@ -127,12 +135,13 @@ def _content(directory: Path) -> tuple[Path, int]:
 def _pxed(net: Network, directory: Path, config: Path, image: int) -> Iterator[_Server]:
     with _serving(net, [*_PXED, "serve", "--config", str(config)], _PXED_PORT) as process:
         key = (directory / "state" / "key").read_bytes()
-        yield _Server(_PXED_PORT, f"/b/{seal(Grant(1, 1, image, Cpu.AMD64, _FOREVER), key)}/", process)
+        yield _Server(_PXED_PORT, _PXED_TLS_PORT, f"/b/{seal(Grant(1, 1, image, Cpu.AMD64, _FOREVER), key)}/", process)
 
 
 @contextmanager
 def _nginx(net: Network, directory: Path) -> Iterator[_Server]:
-    config = directory / "nginx.conf"
+    """With the certificate of pxed, so that both encrypt alike."""
+    config, tls = directory / "nginx.conf", directory / "state" / "tls"
     config.write_text(
         "daemon off; user root; worker_processes 1; worker_rlimit_nofile 8192; "
         f"pid {directory}/nginx.pid; error_log {directory}/nginx.log;\n"
@@ -141,11 +150,12 @@ def _nginx(net: Network, directory: Path) -> Iterator[_Server]:
         + "".join(
             f"{kind}_temp_path {directory}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
-        + f"server {{ listen {_NGINX_PORT} backlog=512; root {directory}; }} }}\n"
+        + f"server {{ listen {_NGINX_PORT} backlog=512; listen {_NGINX_TLS_PORT} ssl backlog=512; root {directory};\n"
+        + f"ssl_certificate {tls}/server.pem; ssl_certificate_key {tls}/server.key; }} }}\n"
     )
     program = unpack("nginx", CACHE).command("usr/sbin/nginx")
     with _serving(net, [*program, "-c", str(config), "-e", f"{directory}/nginx.log"], _NGINX_PORT) as process:
-        yield _Server(_NGINX_PORT, "/", process)
+        yield _Server(_NGINX_PORT, _NGINX_TLS_PORT, "/", process)
 
 
 @contextmanager
