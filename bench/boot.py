@@ -59,8 +59,10 @@ _END = {Task.SCRIPT: "the first line of the script", Task.NOTHING: "the first li
 _MENU_SECONDS = 10
 _DNSMASQ = (
     f"the bar is held against dnsmasq at its best; with `pxe-prompt` it shows a menu, here for {_MENU_SECONDS} s",
-    "dnsmasq has one service for firmware and one for iPXE, told apart by tag; with one for all, iPXE loads itself "
-    "from the menu again and again and does not reach the script within 150 s on BIOS",
+    (
+        "dnsmasq has one service for firmware and one for iPXE, told apart by tag; with one for all, iPXE loads itself "
+        "from the menu again and again and does not reach the script within 150 s on BIOS"
+    ),
 )
 
 
