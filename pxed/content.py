@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import stat
 import struct
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ _HOW = struct.Struct("QQQ")
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # O_NONBLOCK: a FIFO without a writer would wait
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t)
 _syscall.restype = ctypes.c_long
@@ -94,7 +96,7 @@ class Content:
             grant = unseal_grant(parts[1], self._key, now)
         except TokenError as error:
             raise ContentError(Problem.DENIED, str(error)) from None
-        fd = _open_beneath(self._images_dir / str(grant.image_id) / grant.cpu, parts[2:])
+        fd = _open_beneath(f"{self._images_dir}/{grant.image_id}/{grant.cpu}", parts[2:])
         return _opened(fd, "/".join(parts), grant)
 
     def _open_public(self, parts: list[str]) -> Opened:
@@ -122,7 +124,7 @@ def _components(name: bytes | str) -> list[str]:
         raise ContentError(Problem.DENIED, f"a name of {len(raw)} octets, more than {MAX_NAME}")
     # Old boot ROMs read option 67 as a C string and take the option list's end mark (255) along.
     raw = raw.rstrip(b"\xff")
-    if any(octet < 0x20 or octet == 0x7F for octet in raw):
+    if _CONTROL.search(raw):
         raise ContentError(Problem.DENIED, "a control character in the name")
     # Windows loaders write backslashes; leading ones, as in UNC names, lead nowhere else than here.
     parts = [part for part in os.fsdecode(raw.replace(b"\\", b"/")).split("/") if part not in {"", "."}]
@@ -135,7 +137,7 @@ def _components(name: bytes | str) -> list[str]:
     return parts
 
 
-def _open_beneath(directory: Path, parts: list[str]) -> int:
+def _open_beneath(directory: Path | str, parts: list[str]) -> int:
     """A descriptor of the file at `parts` below `directory`, spelled so or, failing that, in other letters' case."""
     try:
         root = os.open(directory, _DIRECTORY)
