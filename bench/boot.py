@@ -120,6 +120,7 @@ async def _measure(rounds: int) -> list[Timeline]:
             say = _log(directory, "dhcp")
             await stack.enter_async_context(dhcp_server(net, directory, say))
             point = configure(directory, loaders.directory, _log(directory, "pxed"))
+            await point.pxed("cert", "init", "--name", POINT_ADDRESS)
             await _advertise(point, directory)
             servers: dict[str, tuple[Callable[[], AbstractAsyncContextManager[None]], tuple[Task, ...]]] = {
                 "pxed": (partial(serving, point, net), tuple(Task)),
