@@ -6,7 +6,7 @@ So a benchmark may be run in parts, on several days, and be taken up again where
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Record:
         self._path = path
         self._places = {load: place for place, load in enumerate(loads)}
         known = [Result(**fields) for fields in json.loads(path.read_text())] if path.exists() else []
-        self.results = [result for result in known if result.load in self._places]
+        self.results = self._sorted(result for result in known if result.load in self._places)
 
     def measured(self, *, quick: bool) -> Collection[str]:
         """The loads that have results of a quick run or, if not `quick`, of a full one."""
@@ -31,8 +31,11 @@ class Record:
         for result in results:
             result.load, result.quick, result.date = load, quick, date
         others = [result for result in self.results if result.load != load]
-        self.results = sorted([*others, *results], key=lambda result: self._places[result.load])
+        self.results = self._sorted([*others, *results])
         self._path.parent.mkdir(parents=True, exist_ok=True)
         beside = self._path.with_suffix(".new")
         beside.write_text(json.dumps([asdict(result) for result in self.results], indent=1) + "\n")
         beside.replace(self._path)
+
+    def _sorted(self, results: Iterable[Result]) -> list[Result]:
+        return sorted(results, key=lambda result: self._places[result.load])

@@ -95,6 +95,8 @@ kernel does to deliver a block to the load counts as the server's processor time
 The load never sleeps and compares every octet. Figures in lock step depend on that: a load that slept until the next
 block came would have to be woken up for it, and one client's rate would be that of the scheduler, with every server.
 Each table of rates says how many blocks waited for the load when it looked: few if the server is what is measured.
+TFTP is measured once again if something else used the machine, and the quieter of both tries counts; a wide spread
+shows what is left of such disturbance. Servers that do not belong to the fast ones are measured once.
 
 * machine: {machine()}
 * servers: {versions}
@@ -124,7 +126,7 @@ def _section(result: Result, plots: Path) -> str:
         (plots / f"{name}-picture.svg").write_text(result.picture)
         lines += [f"![{result.name}, in phases](benchmarks/{name}-picture.svg)", ""]
     if verdict(result):
-        lines += [f"{verdict(result)}.".capitalize(), ""]
+        lines += [f"{verdict(result)[0].upper()}{verdict(result)[1:]}.", ""]
     lines += [f"* {note}" for note in result.notes]
     return "\n".join(lines).rstrip() + "\n"
 
