@@ -54,7 +54,6 @@ def command(session: Session, key: str, arch: str, shown: uuid.UUID | None) -> N
     """
     from pxed.policy.decide import decide
     from pxed.policy.facts import Client, Facts, Stage
-    from pxed.site.database import open_database
     from pxed.site.sql import SqlReader
     from pxed.verdicts import counted
     from pxed.wire.architecture import architecture
@@ -62,7 +61,7 @@ def command(session: Session, key: str, arch: str, shown: uuid.UUID | None) -> N
     mac, own = _identifiers(session, key)
     guid = shown or own
     config = session.config
-    reader = SqlReader(open_database(config.database.url, config.service.state_dir))
+    reader = SqlReader(session.database)
     facts = Facts(mac, guid, architecture(ARCHITECTURES[arch]), Client.PXE, Stage.FIRMWARE, interface="")
     try:
         now = datetime.now(UTC)

@@ -64,7 +64,7 @@ class Session:
         """
         from pxed.site.sql import Link, SqlTx
 
-        link = Link(self._open(create=False))
+        link = Link(self.database)
         try:
             with link.snapshot():
                 yield SqlTx(link, user_name(), datetime.now(UTC))
@@ -86,6 +86,11 @@ class Session:
             return
         for message in messages:
             say(message)
+
+    @cached_property
+    def database(self) -> Engine:
+        """The site's database, which is there already, for reading; StoreError if it is not or cannot be read."""
+        return self._open(create=False)
 
     def _open(self, *, create: bool) -> Engine:
         from pxed.site.database import open_database

@@ -128,8 +128,9 @@ Index(
     boot_image.c.name,
     unique=True,
     sqlite_where=boot_image.c.retired_at.is_(None),
-    postgresql_where=boot_image.c.retired_at.is_(None),
 )
+"""On PostgreSQL under the same condition, which the revision makes: to say so here would load that dialect, 40 ms, in
+every start of the program."""
 
 image_variant = Table(
     "image_variant",
