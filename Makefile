@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # What running pxed's lab and its tests needs; the service itself needs Python alone (and `ipxe` for boot loaders).
-PACKAGES := python3-venv iproute2 nftables dnsmasq-base kmod busybox-static ipxe ipxe-qemu ovmf qemu-system-x86 \
+PACKAGES := python3-venv tzdata iproute2 nftables dnsmasq-base kmod busybox-static ipxe ipxe-qemu ovmf qemu-system-x86 \
 	curl atftp tftp-hpa mtools cpio systemd ca-certificates
 
 .PHONY: demo test check bench venv packages install format clean
@@ -58,7 +58,7 @@ packages:
 	fi
 
 # The service alone: no lab, no tests. A configuration that is there already is kept.
-install: PACKAGES := python3-venv ipxe
+install: PACKAGES := python3-venv tzdata ipxe
 install: packages
 	$(PYTHON) -m venv /opt/pxed
 	/opt/pxed/bin/python -m pip install --quiet --upgrade .

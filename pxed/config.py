@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from pxed.errors import UsageError
 from pxed.site.identifiers import parse_mac
+from pxed.site.zones import machine_zone, zone_of
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
@@ -86,6 +88,15 @@ def _name_of_a_point(name: str) -> str:
     return name
 
 
+def _time_zone(name: str) -> str:
+    if name:
+        try:
+            zone_of(name)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+    return name
+
+
 def _interface_name(name: str) -> str:
     # IFNAMSIZ is 16 with the closing NUL; the kernel's dev_valid_name refuses the rest
     if not 0 < len(name.encode()) < 16 or re.search(r"[/:\s]", name) or name in {".", ".."}:
@@ -133,6 +144,8 @@ class Service(Section):
     """absolute path of all that is kept: database, key, boot images, boot loaders"""
     run_dir: AbsolutePath = Path("/run/pxed")
     """absolute path of the control socket's directory"""
+    time_zone: Annotated[str, Check(_time_zone)] = ""
+    """IANA name of the zone in which schedules are meant unless they name another; empty: the machine's"""
     user: str = ""
     """user to become when the ports are bound, if started as root; empty: stay who we are"""
 
@@ -325,6 +338,11 @@ class Config(Section):
     def point(self) -> str:
         """The name of this service point."""
         return self.service.name or _host_name()
+
+    @property
+    def time_zone(self) -> str:
+        """The name of the site's time zone."""
+        return self.service.time_zone or machine_zone()
 
     @property
     def key_file(self) -> Path:

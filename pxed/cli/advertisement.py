@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pxed.cli.lazy import VerbGroup
 from pxed.cli.names import find_advertisement
-from pxed.cli.output import print_fields, print_rows
+from pxed.cli.output import print_fields, print_json, print_rows, say
 from pxed.cli.session import Session
+from pxed.cli.terms import apply, in_words, term_options, upcoming
+from pxed.errors import UsageError
+
+if TYPE_CHECKING:
+    from pxed.site.model import Advertisement, SetBy
 
 _COLUMNS = {
     "id": "Id",
@@ -20,12 +28,13 @@ _COLUMNS = {
     "enabled": "Enabled",
     "start": "Start",
     "expires": "Expires",
+    "next_due": "Next due",
 }
 
 
 @click.group(cls=VerbGroup)
 def command() -> None:
-    """List, show, enable, disable and remove advertisements, named by id or by a name that only one has.
+    """List, show, change, enable, disable and remove advertisements, named by id or by a name that only one has.
 
     \b
     Example:
@@ -42,8 +51,9 @@ def list_(session: Session) -> None:
     Example:
       pxed advertisement list --json
     """
+    now = datetime.now(UTC)
     with session.reading() as tx:
-        rows = [asdict(each) for each in tx.advertisements()]
+        rows = [asdict(each) | {"next_due": next(iter(_upcoming(each, now)), None)} for each in tx.advertisements()]
     print_rows(rows, _COLUMNS, as_json=session.as_json, empty="no advertisements")
 
 
@@ -51,15 +61,63 @@ def list_(session: Session) -> None:
 @click.argument("advertisement")
 @click.pass_obj
 def show(session: Session, advertisement: str) -> None:
-    """Show an advertisement.
+    """Show an advertisement and when it falls due next.
+
+    Of terms that were changed since it was made it says by whom.
 
     \b
     Example:
       pxed advertisement show 3
     """
+    now = datetime.now(UTC)
     with session.reading() as tx:
         found = find_advertisement(tx, advertisement)
-    print_fields(asdict(found), as_json=session.as_json)
+        by = tx.provenance("advertisement", found.id)
+    set_by = {name: {"user": each.user, "at": each.at} for name, each in sorted(by.items())}
+    fields = asdict(found) | {"next_due": list(_upcoming(found, now))}
+    if session.as_json:
+        print_json(fields | {"set_by": set_by})
+        return
+    zone = _zone(found)
+    shown = {name: _in_zone(value, zone) for name, value in fields.items()}
+    changes = [{name: f"{each.user}, {each.at.astimezone():%Y-%m-%d %H:%M}"} for name, each in _latest(found, by)]
+    print_fields(shown | {"set_by": changes}, as_json=False)
+
+
+@command.command
+@click.argument("advertisement")
+@click.option("--name", help="What to call it.")
+@click.option("--sequence", help="Another task sequence.")
+@click.option("--to", "collection", metavar="COLLECTION", help="Another collection.")
+@click.option("--mandatory", "kind", flag_value="mandatory", help="Every member boots it without a question.")
+@click.option("--optional", "kind", flag_value="optional", help="A person at the computer may choose it with F12.")
+@term_options
+@click.pass_obj
+def change(session: Session, /, advertisement: str, kind: str | None, **terms: Any) -> None:
+    """Change some terms of an advertisement.
+
+    What is not named stays as it is. Assignments given with --at take the place of all it had. Computers on which it
+    has run keep their records, so it runs again there only as its rerun behaviour says.
+
+    \b
+    Example:
+      pxed advertisement change 3 --at "weekly sat 22:00" --rerun always --expires never
+    """
+    from pxed.policy.futile import check_not_futile, remarks
+    from pxed.site.draft import Draft
+    from pxed.site.model import Kind
+
+    now = datetime.now(UTC)
+    with session.writing() as tx:
+        found = find_advertisement(tx, advertisement)
+        before = Draft.of(found)
+        after = apply(session, before, terms | ({"kind": Kind(kind)} if kind else {}))
+        check_not_futile(after, now, before)
+        changed = tx.change_advertisement(found.id, after)
+    for remark in remarks(after):
+        say(f"note: {remark}")
+    same = "nothing is different" if changed == found else in_words(changed, now)
+    session.report(asdict(changed), f"advertisement {changed.id}, {changed.name}: {changed.kind}, {same}")
 
 
 @command.command
@@ -125,3 +183,33 @@ def _set_enabled(session: Session, advertisement: str, enabled: bool) -> None:
     with session.writing() as tx:
         found = tx.set_enabled(find_advertisement(tx, advertisement).id, enabled)
     session.report(asdict(found), f"advertisement {found.id}, {found.name}, is {'enabled' if enabled else 'disabled'}")
+
+
+def _upcoming(advertisement: Advertisement, now: datetime) -> Iterator[datetime]:
+    """Times to come; none if this machine cannot understand them."""
+    try:
+        yield from upcoming(advertisement, now)
+    except UsageError as error:
+        say(f"advertisement {advertisement.id}, {advertisement.name}: {error}")
+
+
+def _zone(advertisement: Advertisement) -> tzinfo:
+    from pxed.site.zones import zone_of
+
+    try:
+        return zone_of(advertisement.zone)
+    except UsageError:
+        return UTC
+
+
+def _in_zone(value: object, zone: tzinfo) -> object:
+    """A time as the clocks of the advertisement show it."""
+    if isinstance(value, list):
+        return ", ".join(str(_in_zone(each, zone)) for each in value)
+    return f"{value.astimezone(zone):%Y-%m-%d %H:%M %Z}" if isinstance(value, datetime) else value
+
+
+def _latest(advertisement: Advertisement, by: Mapping[str, SetBy]) -> list[tuple[str, SetBy]]:
+    """What was set since it was made, the latest first."""
+    later = [(name, each) for name, each in by.items() if each.at > advertisement.created_at]
+    return sorted(later, key=lambda item: item[1].at, reverse=True)

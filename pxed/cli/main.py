@@ -29,7 +29,7 @@ VERBS = (
     LazyVerb("bootimage", "pxed.cli.bootimage:command", "Build, add, list, show, verify and remove boot images."),
     LazyVerb("sequence", "pxed.cli.sequence:command", "Add, list, show and remove task sequences."),
     LazyVerb("advertise", "pxed.cli.advertise:command", "Advertise a task sequence to a collection."),
-    LazyVerb("advertisement", "pxed.cli.advertisement:command", "List, show, enable, disable and remove those."),
+    LazyVerb("advertisement", "pxed.cli.advertisement:command", "List, show, change, enable, disable, remove those."),
     LazyVerb("password", "pxed.cli.password:command", "Set, unset and list passwords that are asked for at boot."),
     LazyVerb("clear-last", "pxed.cli.clear_last:command", "Let the latest mandatory advertisement run again."),
     LazyVerb("stop-all", "pxed.cli.stopping:stop_all", "Hand out nothing mandatory any more."),

@@ -10,6 +10,7 @@ from uuid import UUID
 import click
 
 from pxed.errors import NotFound, UsageError
+from pxed.site.assignments import YEARS
 from pxed.site.identifiers import parse_guid, parse_mac
 
 if TYPE_CHECKING:
@@ -72,22 +73,32 @@ class IdentifierType(click.ParamType[Identifier]):
             self.fail(f"{value!r} is neither a MAC address nor a GUID such as {example}", param, ctx)
 
 
-class TimeType(click.ParamType[datetime]):
-    """A date and time of day; in the local time zone unless it names another."""
+class WallType(click.ParamType[datetime]):
+    """A date and time of day; without a time zone if it names none."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The moment, with its time zone."""
+        """The moment, as it was typed."""
         if isinstance(value, datetime):
             return value
         try:
             moment = datetime.fromisoformat(value.strip())
             if len(value.strip()) <= len("2026-12-24"):
                 raise ValueError("no time of day")
-            return moment.astimezone()
-        except (ValueError, OverflowError):
+            if moment.year not in YEARS:
+                raise ValueError("no year for computers")
+        except ValueError:
             self.fail(f"{value!r} is not a time such as '2026-12-24 18:30' or '2026-12-24T17:30:00Z'", param, ctx)
+        return moment
+
+
+class TimeType(WallType):
+    """A date and time of day; in the local time zone unless it names another."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment, with its time zone."""
+        return super().convert(value, param, ctx).astimezone()
 
 
 def find_computer(tx: Tx, key: str) -> Computer:

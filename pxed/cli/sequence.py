@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from pxed.sequence.model import Step
     from pxed.site.model import TaskSequence
 
-_COLUMNS = {"name": "Name", "boot_image": "Boot image", "steps": "Steps"}
+_COLUMNS = {"name": "Name", "boot_image": "Boot image", "steps": "Steps", "enabled": "Enabled"}
 
 
 @click.group(cls=VerbGroup)
 def command() -> None:
-    """Add, list, show and remove task sequences: what a boot image does on a computer, step by step.
+    """Add, list, show, disable and remove task sequences: what a boot image does on a computer, step by step.
 
     \b
     Example:
@@ -101,6 +101,32 @@ def show(session: Session, name: str) -> None:
 @command.command
 @click.argument("name")
 @click.pass_obj
+def disable(session: Session, name: str) -> None:
+    """Give a task sequence to nobody, whatever advertises it. Computers that run it already go on.
+
+    \b
+    Example:
+      pxed sequence disable install
+    """
+    _set_enabled(session, name, False)
+
+
+@command.command
+@click.argument("name")
+@click.pass_obj
+def enable(session: Session, name: str) -> None:
+    """Put a task sequence into force again, for whatever advertises it.
+
+    \b
+    Example:
+      pxed sequence enable install
+    """
+    _set_enabled(session, name, True)
+
+
+@command.command
+@click.argument("name")
+@click.pass_obj
 def remove(session: Session, name: str) -> None:
     """Remove a task sequence that is not advertised.
 
@@ -111,6 +137,12 @@ def remove(session: Session, name: str) -> None:
     with session.writing() as tx:
         tx.remove_sequence(name)
     session.report([name], f"task sequence {name} is removed")
+
+
+def _set_enabled(session: Session, name: str, enabled: bool) -> None:
+    with session.writing() as tx:
+        sequence = tx.enable_sequence(name, enabled)
+    session.report(_fields(sequence), f"task sequence {name} is {'enabled' if enabled else 'disabled'}")
 
 
 def _fields(sequence: TaskSequence) -> dict[str, Any]:

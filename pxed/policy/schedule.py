@@ -24,6 +24,7 @@ from pxed.site.assignments import (
     Weekly,
     parse,
 )
+from pxed.site.draft import Draft
 from pxed.site.model import Advertisement
 from pxed.site.zones import zone_of
 
@@ -125,7 +126,7 @@ class Timetable:
         return min((instant for instant in found if instant is not None), default=None)
 
 
-def timetable_of(advertisement: Advertisement) -> Timetable:
+def timetable_of(advertisement: Advertisement | Draft) -> Timetable:
     """When a mandatory advertisement falls due. UsageError if its assignments or its zone cannot be understood: both
     were checked when it was made, by another machine or another version."""
     return _timetable(advertisement.assignments, advertisement.zone, advertisement.start, advertisement.expires)

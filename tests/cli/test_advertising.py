@@ -39,12 +39,12 @@ class TestAdvertise:
         assert before <= datetime.fromisoformat(made["start"]) <= datetime.now(UTC)
         assert made["expires"] is None
 
-    def test_a_time_without_a_zone_is_local(self, site: Pxed) -> None:
-        options = ("--mandatory", "--at", "2031-12-24 18:30", "--expires", "2032-01-01T00:00:00Z")
+    def test_a_time_without_a_zone_is_that_of_the_site(self, site: Pxed) -> None:
+        options = ("--mandatory", "--at", "2096-12-24 18:30", "--expires", "2097-01-01T00:00:00Z")
         made = site("advertise", "install", "--to", "Lab", *options, "--json").json
-        assert datetime.fromisoformat(made["start"]) == datetime(2031, 12, 24, 18, 30).astimezone()
-        assert made["expires"] == "2032-01-01T00:00:00Z"
-        assert "from 2031-12-24 18:30:00 on" in site("advertise", "install", "--to", "Lab", *options).err
+        assert made["assignments"] == ["2096-12-24 18:30"]
+        assert made["expires"] == "2097-01-01T00:00:00Z"
+        assert "falls due 2096-12-24 18:30 " in site("advertise", "install", "--to", "Lab", *options).err
 
     def test_optional_with_a_name(self, site: Pxed) -> None:
         assert (
@@ -58,9 +58,9 @@ class TestAdvertise:
             (("install", "--to", "Lab"), "either --mandatory or --optional"),
             (("install", "--to", "Lab", "--mandatory", "--optional"), "either --mandatory or --optional"),
             (("install", "--to", "Lab", "--optional", "--at", "2031-01-01 10:00"), "--at goes with --mandatory"),
-            (("install", "--to", "Lab", "--mandatory", "--at", "tomorrow"), "is not a time such as"),
-            (("install", "--to", "Lab", "--mandatory", "--at", "2031-01-01"), "is not a time such as"),
-            (("install", "--to", "Lab", "--mandatory", "--at", "2031-02-30 10:00"), "is not a time such as"),
+            (("install", "--to", "Lab", "--mandatory", "--at", "tomorrow"), "is no assignment"),
+            (("install", "--to", "Lab", "--mandatory", "--at", "2031-01-01"), "is no assignment"),
+            (("install", "--to", "Lab", "--mandatory", "--at", "2031-02-30 10:00"), "there is no day 2031-02-30"),
             (("install", "--to", "Lab", "--mandatory", "--expires", "2001-01-01 10:00"), "expire before it starts"),
             (("install", "--mandatory"), "--to"),
             (("--to", "Lab", "--mandatory"), "SEQUENCE"),

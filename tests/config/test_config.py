@@ -104,6 +104,11 @@ def test_paths_are_below_the_state_directory(tmp_path: Path) -> None:
         ("[service]\nenabled = 1", "service.enabled", "1 is not true or false"),
         ("[service]\nstate_dir = 'pxed'", "service.state_dir", "'pxed' is not an absolute path"),
         ("[service]\nrun_dir = 5", "service.run_dir", "5 is not text in quotes"),
+        (
+            "[service]\ntime_zone = 'Europe/Wien'",
+            "service.time_zone",
+            "right would be UTC or a name like Europe/Vienna",
+        ),
         ("[responder]\ndelay_seconds = -1", "responder.delay_seconds", "-1.0 is not between 0 and 60"),
         ("[responder]\ndelay_seconds = nan", "responder.delay_seconds", "nan is not between 0 and 60"),
         ("[responder]\ndelay_seconds = '1 s'", "responder.delay_seconds", '"1 s" is not a number'),

@@ -1,0 +1,121 @@
+"""The terms of an advertisement on the command line: `pxed advertise` and `pxed advertisement change` share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pxed.cli.names import WallType
+from pxed.errors import UsageError
+
+if TYPE_CHECKING:
+    from pxed.cli.session import Session
+    from pxed.site.draft import Draft
+    from pxed.site.model import Advertisement
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_RERUN = ("never", "always", "if-failed", "if-succeeded")
+_SHOWN = 5
+"""times to come that are shown"""
+
+_OPTIONS = (
+    click.option(
+        "--at",
+        "assignments",
+        multiple=True,
+        metavar="ASSIGNMENT",
+        help="When a mandatory one falls due; may be given several times. [default: as soon as possible]",
+    ),
+    click.option("--start", type=WallType(), help="Not offered before. [default: now]"),
+    click.option("--expires", metavar="TIME", help="Not offered from then on, or 'never'. [default: never]"),
+    click.option("--zone", metavar="utc|site|NAME", help="Time zone of all its times. [default: site]"),
+    click.option(
+        "--rerun",
+        type=click.Choice(_RERUN),
+        help="What a new assignment does where it has run. [default: never]",
+    ),
+    click.option(
+        "--subcollections/--no-subcollections",
+        "include_subcollections",
+        default=None,
+        help="Members of subcollections get it too. [default: yes]",
+    ),
+    click.option(
+        "--pxe/--no-pxe", default=None, help="Offered to computers that boot from the network. [default: yes]"
+    ),
+    click.option("--wake/--no-wake", default=None, help="Computers are woken when it falls due. [default: no]"),
+    click.option("--comment", help="What it is for."),
+)
+
+
+def term_options(command: F) -> F:
+    """Gives a command the options; it hands them, as they come, to `apply`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def apply(session: Session, draft: Draft, terms: dict[str, Any]) -> Draft:
+    """`draft` with the terms that were given; UsageError for a time or a zone that cannot be."""
+    from pxed.policy.schedule import instant_of
+    from pxed.site.model import Kind, Rerun
+    from pxed.site.zones import zone_of
+
+    given = {name: value for name, value in terms.items() if value not in (None, ())}
+    if "zone" in given:
+        given["zone"] = {"utc": "UTC", "site": session.config.time_zone}.get(given["zone"].lower(), given["zone"])
+    zone = zone_of(given.get("zone", draft.zone))
+    if "expires" in given:
+        given["expires"] = None if given["expires"] == "never" else WallType()(given["expires"])
+    for name in ("start", "expires"):
+        if given.get(name):
+            at = given[name]
+            given[name] = at.astimezone(UTC) if at.tzinfo else instant_of(at, zone)
+    if "rerun" in given:
+        given["rerun"] = Rerun(given["rerun"])
+    kind = given.get("kind", draft.kind)
+    if kind is Kind.OPTIONAL:
+        for name, option in (("assignments", "--at"), ("rerun", "--rerun"), ("wake", "--wake")):
+            if given.get(name):
+                raise UsageError(f"{option} goes with --mandatory; an optional advertisement can be chosen at any time")
+        given["assignments"] = ()
+    return replace(draft, **given)
+
+
+def upcoming(advertisement: Advertisement | Draft, now: datetime) -> Iterator[datetime]:
+    """When it falls due next, in its own time zone: some of the times to come."""
+    from pxed.policy.schedule import timetable_of
+    from pxed.site.model import Kind
+
+    if advertisement.kind is not Kind.MANDATORY or not advertisement.enabled:
+        return
+    timetable = timetable_of(advertisement)
+    for _ in range(_SHOWN):
+        at = timetable.next_due(now)
+        if at is None:
+            return
+        yield at.astimezone(timetable.zone)
+        now = at
+
+
+def in_words(advertisement: Advertisement, now: datetime) -> str:
+    """What becomes of it, in half a sentence."""
+    from pxed.policy.schedule import timetable_of
+    from pxed.policy.words import Moment
+    from pxed.site.model import Kind
+    from pxed.site.zones import zone_of
+
+    if not advertisement.enabled:
+        return "disabled"
+    zone = zone_of(advertisement.zone)
+    if advertisement.kind is Kind.OPTIONAL:
+        return f"from {Moment(advertisement.start, zone)} on" if advertisement.start > now else "can be chosen now"
+    next_due = timetable_of(advertisement).next_due(now)
+    times = [f"due since {Moment(last, zone)}"] if (last := timetable_of(advertisement).last_due(now)) else []
+    times += [f"falls due {Moment(next_due, zone)}"] if next_due else []
+    return ", ".join(times)
