@@ -14,7 +14,7 @@ from pxed.web.turns import Turnstile
 MAX_REQUESTS_AT_ONCE = 2000
 """More than that many requests under way get 503: a stranger must not make us hold what we cannot serve."""
 
-_BEGUN_A_TURN = 4
+_BEGUN_A_TURN = 8
 """requests that are looked at in one turn of the loop, about a millisecond each"""
 
 

@@ -15,7 +15,7 @@ _PIECE = 4 << 20
 """octets that are given to the kernel at once: a millisecond at most"""
 _ENCRYPTED_PIECE = 256 << 10
 """octets that are read and encrypted at once, about as long"""
-_PIECES_A_TURN = 2
+_PIECES_A_TURN = 4
 
 
 class Sender:
