@@ -15,9 +15,10 @@ from pxed.policy.alike import Kept, common, likeness, next_change
 from pxed.policy.decide import decide
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Boot, Verdict
-from pxed.site.model import Computer, Evidence, Kind, Known, PasswordScope, Plan, RecordState
+from pxed.site.model import Computer, Evidence, IdentifierList, Identifiers, Kind, Known, PasswordScope, Plan, RecordState
 from pxed.wire.architecture import ARCHITECTURES
 from tests.policy.test_decide import FACTS, GUID, LAB, NOW, OTHER, PC1, advertisement, configured, known, plan, record
+from tests.policy.test_identify import listed
 
 HOURS = st.integers(-3, 3).map(lambda hours: NOW + timedelta(hours=hours))
 COMPUTERS = tuple(
@@ -65,8 +66,19 @@ PASSWORDS = st.dictionaries(
     st.sampled_from([(PasswordScope.SITE, 0), (PasswordScope.COLLECTION, OTHER), (PasswordScope.ADVERTISEMENT, 2)]),
     st.sampled_from([("",), ("bob",)]),
 )
+LISTED = st.builds(
+    Identifiers,
+    st.dictionaries(st.just("52:54:00:00:00:01"), st.just(listed(IdentifierList.SHARED, "52:54:00:00:00:01"))),
+    st.dictionaries(st.just(GUID), st.just(listed(IdentifierList.SHARED, str(GUID)))),
+)
 PLANS = st.builds(
-    lambda advertisements, passwords: replace(plan(*advertisements), passwords=passwords), ADVERTISEMENTS, PASSWORDS
+    lambda advertisements, passwords, ignored, shared: replace(
+        plan(*advertisements), passwords=passwords, ignored=ignored, shared=shared
+    ),
+    ADVERTISEMENTS,
+    PASSWORDS,
+    st.just(Identifiers()) | LISTED,
+    st.just(Identifiers()) | LISTED,
 )
 CONFIGS = st.builds(
     configured,
