@@ -13,7 +13,7 @@ from pxed.cli.session import Session
 from pxed.errors import UsageError
 
 if TYPE_CHECKING:
-    from pxed.site.model import Conflict
+    from pxed.site.identity import Conflict
     from pxed.site.store import Tx
 
 _COLUMNS = {
@@ -73,7 +73,7 @@ def settle(
       pxed identity settle 3 --share mac
     """
     from pxed.site import settling
-    from pxed.site.model import IdentifierKind, IdentifierList
+    from pxed.site.identity import IdentifierKind, IdentifierList
 
     if sum(way is not None for way in (move_mac, merge, share, ignore)) + dismiss != 1:
         raise UsageError("one way is needed: --move-mac, --merge, --share, --ignore or --dismiss")

@@ -12,7 +12,7 @@ from pxed.cli.names import Identifier, IdentifierType
 from pxed.cli.output import print_rows
 from pxed.cli.session import Session
 from pxed.errors import NotFound
-from pxed.site.model import IdentifierList
+from pxed.site.identity import IdentifierList
 
 _COLUMNS = {"kind": "Kind", "value": "Identifier", "comment": "Comment", "user": "By", "at": "Since"}
 

@@ -14,7 +14,8 @@ from pxed.site.assignments import YEARS
 from pxed.site.identifiers import parse_guid, parse_mac
 
 if TYPE_CHECKING:
-    from pxed.site.model import Advertisement, BootImage, Collection, Computer, IdentifierKind, TaskSequence
+    from pxed.site.identity import IdentifierKind
+    from pxed.site.model import Advertisement, BootImage, Collection, Computer, TaskSequence
     from pxed.site.store import Tx
 
 
@@ -58,7 +59,7 @@ class IdentifierType(click.ParamType[Identifier]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Identifier:
         """What it is, in our notation."""
-        from pxed.site.model import IdentifierKind
+        from pxed.site.identity import IdentifierKind
 
         if isinstance(value, Identifier):
             return value

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from pxed.policy.facts import Facts
 from pxed.policy.words import Words, phrase
-from pxed.site.model import Computer, Evidence, Known, ListedIdentifier, Plan, PxeRecord
+from pxed.site.identity import ListedIdentifier
+from pxed.site.model import Computer, Evidence, Known, Plan, PxeRecord
 
 
 class Standing(StrEnum):

@@ -16,7 +16,8 @@ from __future__ import annotations
 import uuid
 
 from pxed.site.identifiers import swap_guid
-from pxed.site.model import Computer, ConflictKind, Suspicion, Together
+from pxed.site.identity import ConflictKind, Suspicion, Together
+from pxed.site.model import Computer
 
 TOO_MANY = 4
 """identifiers of nobody's with one of the other kind: more than repairs and spare adapters explain"""

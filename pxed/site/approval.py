@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from pxed.errors import Refused
 from pxed.site.identifiers import swap_guid
-from pxed.site.model import Collection, Computer, IdentifierKind, IdentifierList, Sighting
+from pxed.site.identity import IdentifierKind, IdentifierList
+from pxed.site.model import Collection, Computer, Sighting
 from pxed.site.store import Tx
 
 

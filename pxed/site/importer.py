@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pxed.errors import Refused, UsageError
 from pxed.site.describe import describe_change
 from pxed.site.identifiers import swap_guid
+from pxed.site.identity import IdentifierList, ListedIdentifier
 from pxed.site.import_file import BadLine, Line
-from pxed.site.model import Collection, Computer, IdentifierList, ListedIdentifier
+from pxed.site.model import Collection, Computer
 from pxed.site.store import Tx
 
 Variables = Mapping[int, Mapping[str, str]]

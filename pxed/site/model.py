@@ -8,11 +8,12 @@ except those of advertisements.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from pxed.site.identity import Identifiers
 from pxed.site.restraints import Restraints, Tally
 from pxed.wire.architecture import LOADER_KEYS
 
@@ -284,56 +285,6 @@ class Evidence:
         return any(each is not first for each in self.by_guid)
 
 
-class IdentifierList(StrEnum):
-    """What an operator says of identifiers, whoever shows them."""
-
-    IGNORED = "ignored"
-    """silence for whoever shows it"""
-    SHARED = "shared"
-    """several computers show it (a dock, firmware without a GUID of its own): no evidence of who somebody is"""
-
-
-class IdentifierKind(StrEnum):
-    """What a computer can be told by."""
-
-    MAC = "mac"
-    GUID = "guid"
-
-    @property
-    def label(self) -> str:
-        """As people call it."""
-        return "MAC address" if self is IdentifierKind.MAC else "GUID"
-
-
-@dataclass(frozen=True, slots=True)
-class ListedIdentifier:
-    """One line of such a list."""
-
-    list: IdentifierList
-    kind: IdentifierKind
-    value: str
-    """canonical, as `identifiers` prints it"""
-    comment: str
-    user: str
-    """who put it there; empty for what every site begins with"""
-    at: datetime
-
-    def __str__(self) -> str:
-        """With why, by whom and when, for the sentence of a rule."""
-        reason = f" ({self.comment})" if self.comment else ""
-        by = f" by {self.user} at {self.at:%Y-%m-%d %H:%M} UTC" if self.user else ""
-        return f"the {self.kind.label} {self.value}{reason} was put on the {self.list} list{by}"
-
-
-@dataclass(frozen=True, slots=True)
-class Identifiers:
-    """A list for looking identifiers up in it."""
-
-    macs: Mapping[str, ListedIdentifier] = field(default_factory=dict)
-    guids: Mapping[uuid.UUID, ListedIdentifier] = field(default_factory=dict)
-    """each in both byte orders"""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """The part of the site that is the same for every computer, read whole and kept until the site changes.
@@ -353,8 +304,8 @@ class Plan:
     collections: tuple[Collection, ...] = ()
     passwords: dict[tuple[PasswordScope, int], tuple[str, ...]] = field(default_factory=dict)
     """who has one, by scope and its id; the empty name is that of a password that people share"""
-    ignored: Identifiers = Identifiers()
-    shared: Identifiers = Identifiers()
+    ignored: Identifiers = field(default_factory=Identifiers)
+    shared: Identifiers = field(default_factory=Identifiers)
     restraints: Restraints = field(default_factory=Restraints)
 
     def subject_of_unknown(self, mac: str, guid: uuid.UUID | None) -> str:
@@ -412,83 +363,6 @@ class SetBy:
 
     user: str
     at: datetime
-
-
-class ConflictKind(StrEnum):
-    """What identifiers that disagree look like."""
-
-    DOCK = "dock"
-    ADAPTER = "adapter"
-    MAINBOARD = "mainboard"
-    DUPLICATE = "duplicate"
-    TWICE = "twice"
-
-    @property
-    def label(self) -> str:
-        """As people call it."""
-        return _CONFLICT_LABELS[self]
-
-
-_CONFLICT_LABELS = {
-    ConflictKind.DOCK: "a dock that travels",
-    ConflictKind.ADAPTER: "a network adapter that moved",
-    ConflictKind.MAINBOARD: "a replaced mainboard",
-    ConflictKind.DUPLICATE: "a duplicated GUID",
-    ConflictKind.TWICE: "one computer entered twice",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Together:
-    """A MAC address and a GUID in one packet, with what else was seen of both; nothing in it is on the shared list."""
-
-    mac: str
-    guid: uuid.UUID
-    """as it was seen"""
-    mac_owner: Computer | None
-    guid_owners: tuple[Computer, ...]
-    guids: Mapping[uuid.UUID, Computer | None]
-    """all that were seen with this MAC address, this one too, and whose they are; each in one byte order"""
-    macs: Mapping[str, Computer | None]
-    """all that were seen with this GUID, this one too, and whose they are"""
-
-
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """What is the matter with identifiers that were seen together."""
-
-    kind: ConflictKind
-    mac: str
-    """empty if it is about the GUID alone"""
-    guid: uuid.UUID | None
-    """None if it is about the MAC address alone"""
-    owners: frozenset[int]
-    """the computers concerned"""
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """Identifiers that disagree, for an operator to settle."""
-
-    id: int
-    kind: ConflictKind
-    mac: str
-    """empty if it is about the GUID alone"""
-    guid: uuid.UUID | None
-    """None if it is about the MAC address alone"""
-    serial: str
-    """empty if it is not known: no packet has it"""
-    interface: str
-    """where it was seen last"""
-    first_seen: datetime
-    last_seen: datetime
-    count: int
-    """how often it was noticed; a boot that repeats itself within the hour is noticed once"""
-    owners: frozenset[int] = frozenset()
-    """the computers concerned"""
-    settled_at: datetime | None = None
-    settled_by: str = ""
-    settled_how: str = ""
 
 
 class EventKind(StrEnum):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pxed.errors import NotFound, Refused, UsageError
 from pxed.site.identifiers import swap_guid
-from pxed.site.model import Computer, Conflict, IdentifierKind, IdentifierList
+from pxed.site.identity import Conflict, IdentifierKind, IdentifierList
+from pxed.site.model import Computer
 from pxed.site.store import Tx
 
 

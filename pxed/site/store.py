@@ -16,20 +16,17 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from pxed.site.draft import Draft
+from pxed.site.identity import Conflict, IdentifierKind, IdentifierList, ListedIdentifier, Suspicion, Together
 from pxed.site.model import (
     Advertisement,
     BootImage,
     Collection,
     CollectionRule,
     Computer,
-    Conflict,
     Event,
     EventKind,
     Evidence,
-    IdentifierKind,
-    IdentifierList,
     ImageVariant,
-    ListedIdentifier,
     Overview,
     Password,
     PasswordScope,
@@ -37,9 +34,7 @@ from pxed.site.model import (
     PxeRecord,
     SetBy,
     Sighting,
-    Suspicion,
     TaskSequence,
-    Together,
 )
 from pxed.site.restraints import Restraints, Tally
 

@@ -15,7 +15,8 @@ from pxed.policy.alike import Kept, common, likeness, next_change
 from pxed.policy.decide import decide
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Boot, Verdict
-from pxed.site.model import Computer, Evidence, IdentifierList, Identifiers, Kind, Known, PasswordScope, Plan, RecordState
+from pxed.site.identity import IdentifierList, Identifiers
+from pxed.site.model import Computer, Evidence, Kind, Known, PasswordScope, Plan, RecordState
 from pxed.wire.architecture import ARCHITECTURES
 from tests.policy.test_decide import FACTS, GUID, LAB, NOW, OTHER, PC1, advertisement, configured, known, plan, record
 from tests.policy.test_identify import listed

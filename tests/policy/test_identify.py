@@ -8,17 +8,8 @@ from hypothesis import strategies as st
 
 from pxed.policy.identify import Standing, identify
 from pxed.policy.verdict import Abort, Boot, Ignore
-from pxed.site.model import (
-    Computer,
-    Evidence,
-    IdentifierKind,
-    IdentifierList,
-    Identifiers,
-    Kind,
-    ListedIdentifier,
-    Plan,
-    RecordState,
-)
+from pxed.site.identity import IdentifierKind, IdentifierList, Identifiers, ListedIdentifier
+from pxed.site.model import Computer, Evidence, Kind, Plan, RecordState
 from tests.policy.test_decide import FACTS, GUID, MAC, NOW, advertisement, ask, configured, known, plan, record
 
 SECOND = Computer(2, "PC2", (), GUID)

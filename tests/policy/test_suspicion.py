@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pxed.policy.suspicion import TOO_MANY, suspect
 from pxed.site.identifiers import swap_guid
-from pxed.site.model import Computer, ConflictKind, Suspicion, Together
+from pxed.site.identity import ConflictKind, Suspicion, Together
+from pxed.site.model import Computer
 
 M1, M2, M3 = (f"52:54:00:00:00:0{number}" for number in (1, 2, 3))
 G1, G2, G3 = (uuid.UUID(int=number) for number in (1, 2, 3))

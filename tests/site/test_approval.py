@@ -6,7 +6,8 @@ import pytest
 
 from pxed.errors import Refused
 from pxed.site.approval import approve, reject
-from pxed.site.model import IdentifierKind, IdentifierList, Sighting
+from pxed.site.identity import IdentifierKind, IdentifierList
+from pxed.site.model import Sighting
 from tests.site.samples_of_a_site import GUID, NOW, A, B, advertise, record, sighting
 from tests.site_in_memory import MemorySite
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pxed.errors import Refused
+from pxed.site.identity import IdentifierKind, IdentifierList
 from pxed.site.import_file import BadLine, Line, parse_columns, read_computers
 from pxed.site.importer import import_computers, plan_import
-from pxed.site.model import IdentifierKind, IdentifierList
 from pxed.site.sql import SqlTx
 from tests.site_in_memory import MemorySite
 

@@ -7,7 +7,8 @@ import uuid
 import pytest
 
 from pxed.errors import Refused
-from pxed.site.model import IdentifierKind, IdentifierList, PxeRecord
+from pxed.site.identity import IdentifierKind, IdentifierList
+from pxed.site.model import PxeRecord
 from tests.site.samples_of_a_site import GUID, NOW, SWAPPED, A, B, advertise, record, sighting, texts
 from tests.site_in_memory import MemorySite
 

@@ -19,12 +19,11 @@ from pxed.policy.suspicion import suspect
 from pxed.site.database import open_database
 from pxed.site.draft import Draft
 from pxed.site.identifiers import swap_guid
+from pxed.site.identity import IdentifierKind, IdentifierList
 from pxed.site.model import (
     CollectionRule,
     Cpu,
     EventKind,
-    IdentifierKind,
-    IdentifierList,
     ImageFile,
     ImageVariant,
     Kind,

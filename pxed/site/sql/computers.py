@@ -12,7 +12,8 @@ from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, un
 from pxed.errors import NotFound, Refused
 from pxed.site.describe import describe_change, describe_computer
 from pxed.site.identifiers import parse_guid, parse_mac
-from pxed.site.model import Computer, ListedIdentifier
+from pxed.site.identity import ListedIdentifier
+from pxed.site.model import Computer
 from pxed.site.names import check_identity
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import COMPUTER_ROWS, both_orders, find, to_computers

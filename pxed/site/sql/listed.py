@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import bindparam, literal_column, select
 
-from pxed.site.model import IdentifierKind, IdentifierList, Identifiers, ListedIdentifier
+from pxed.site.identity import IdentifierKind, IdentifierList, Identifiers, ListedIdentifier
 from pxed.site.sql.identify import both_orders
 from pxed.site.sql.instants import from_micros
 from pxed.site.sql.link import Link, Row, Statement

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import bindparam, delete, insert
 
-from pxed.site.model import IdentifierKind, IdentifierList, ListedIdentifier
+from pxed.site.identity import IdentifierKind, IdentifierList, ListedIdentifier
 from pxed.site.sql.conflicts import Conflicts
 from pxed.site.sql.identify import both_orders, find
 from pxed.site.sql.instants import to_micros

@@ -21,17 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Engine
 
-from pxed.site.model import (
-    EPOCH,
-    Advertisement,
-    Computer,
-    Evidence,
-    IdentifierList,
-    Known,
-    PasswordScope,
-    Plan,
-    PxeRecord,
-)
+from pxed.site.identity import IdentifierList
+from pxed.site.model import EPOCH, Advertisement, Computer, Evidence, Known, PasswordScope, Plan, PxeRecord
 from pxed.site.restraints import Tally
 from pxed.site.sql.advertisements import read_advertisements
 from pxed.site.sql.collections import read_collections

@@ -9,7 +9,8 @@ from datetime import timedelta
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from pxed.site.identifiers import swap_guid
-from pxed.site.model import Computer, Together
+from pxed.site.identity import Together
+from pxed.site.model import Computer
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import find
 from pxed.site.sql.instants import from_micros, to_micros
