@@ -96,7 +96,9 @@ def set_(
 @_what_it_guards
 @click.pass_obj
 def unset(session: Session, site: bool, collection: str | None, advertisement: str | None, person: str) -> None:
-    """Remove a password; what no password guards any more is open to everybody.
+    """Remove a password.
+
+    What no password guards any more is open to everybody.
 
     \b
     Example:
@@ -112,7 +114,9 @@ def unset(session: Session, site: bool, collection: str | None, advertisement: s
 @command.command("list")
 @click.pass_obj
 def list_(session: Session) -> None:
-    """List which passwords there are; never the passwords, nor anything made from them.
+    """List which passwords there are.
+
+    The passwords themselves, and what is made from them, are never shown.
 
     \b
     Example:
