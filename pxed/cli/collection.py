@@ -211,12 +211,17 @@ def remove_member(session: Session, name: str, computers: tuple[str, ...]) -> No
         collection = find_collection(tx, name)
         found = [find_computer(tx, key) for key in computers]
         gone = [computer.name for computer in found if tx.remove_member(collection.id, computer.id)]
-        held = {each.id for each in tx.members(collection.id)} if collection.rules else set()
     session.report(
         gone,
         *_messages(found, gone, f"is taken out of {name}", f"was not put into {name}"),
-        *(f"computer {each.name} is a member of {name} by a rule" for each in found if each.id in held),
+        *(f"computer {each.name} is a member of {name} by a rule" for each in found if _fits(each, collection)),
     )
+
+
+def _fits(computer: Computer, collection: Collection) -> bool:
+    from pxed.site.rules import fits
+
+    return any(fits(rule, computer, computer.firmware) for rule in collection.rules)
 
 
 def _messages(found: list[Computer], changed: list[str], done: str, was: str) -> list[str]:

@@ -108,6 +108,9 @@ def _unknown_computers(config: Config, collections: set[str]) -> Iterator[Findin
     if name not in {"ignore", "approval"} and name not in collections:
         text = f"there is no collection {name}, so unknown computers are ignored; pxed collection add would make it"
         yield Finding("fault", "responder.unknown_computers", text)
+    if name == "all-computers":
+        text = "all-computers has the known computers; unknown-computers would be the one for unknown ones"
+        yield Finding("warning", "responder.unknown_computers", text)
 
 
 def _images(config: Config, images: list[BootImage]) -> Iterator[Finding]:

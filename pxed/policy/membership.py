@@ -62,10 +62,10 @@ class Memberships:
         return self._joined(direct | self._rules.holding(computer, firmware) if self._rules else direct)
 
     def of_unknown(self, collection_id: int, firmware: str) -> Membership:
-        """Of an unknown computer that is served as if it were in that collection."""
+        """Of an unknown computer that is served as if it were in that collection; what has all known ones has none."""
         kinds = {"unknown", f"unknown:{firmware}"}
         builtin = {each.id for each in self._by_id.values() if each.builtin in kinds}
-        own = frozenset({collection_id} | builtin)
+        own = frozenset({collection_id} - self._all | builtin)
         return Membership(own, self._above(own))
 
     def ways(self, computer: Computer, direct: frozenset[int], firmware: str) -> list[Way]:

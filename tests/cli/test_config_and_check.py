@@ -125,6 +125,11 @@ class TestDeepCheck:
         site("collection", "add", "Guests")
         assert self.findings(site, 0) == {}
 
+    def test_unknown_computers_are_none_of_all_known_ones(self, site: Pxed, config_file: Path) -> None:
+        text = config_file.read_text().replace("[responder]", '[responder]\nunknown_computers = "all-computers"')
+        config_file.write_text(text)
+        assert "unknown-computers would be the one" in self.findings(site, 0)["responder.unknown_computers"]
+
     def test_files_of_boot_images(self, site: Pxed, tmp_path: Path) -> None:
         (tmp_path / "state/images/1/amd64/vmlinuz").write_bytes(b"Kernel")
         assert "boot image rescue: amd64/vmlinuz" in self.findings(site, 78)["service.state_dir"]

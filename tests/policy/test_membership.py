@@ -53,6 +53,10 @@ def test_an_unknown_computer_is_in_its_collection_and_in_those_of_its_kind(firmw
     assert membership.above == {11, 10} | kinds
 
 
+def test_an_unknown_computer_is_none_of_all_known_ones() -> None:
+    assert Memberships(SITE).of_unknown(-1, "bios").own == {-2, -3}
+
+
 @pytest.mark.parametrize(
     ("collection_id", "include", "reached"),
     [(12, False, True), (12, True, True), (10, True, True), (10, False, False), (13, True, False), (-1, False, True)],
