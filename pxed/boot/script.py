@@ -105,8 +105,8 @@ def render_wait(wait: Waiting) -> str:
     """Says that the computer waits for approval, and asks again after a while; any key ends it.
 
     The script is replaced by the next one (`chain --replace`: iPXE frees the old image before it runs the new,
-    image_exec in core/image.c), so nothing grows however long it takes. A service point that does not answer is asked
-    some times more.
+    script_exec in image/script.c and image_exec in core/image.c), so nothing grows however long it takes. A service
+    point that does not answer is asked some times more.
     """
     return _template("wait").render(wait=wait, milliseconds=round(ASK_AGAIN_SECONDS * 1000), tries=_ASK_TRIES)
 
