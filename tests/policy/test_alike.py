@@ -16,11 +16,23 @@ from pxed.policy.decide import decide
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Boot, Verdict
 from pxed.site.identity import IdentifierList, Identifiers
-from pxed.site.model import Computer, Evidence, Kind, Known, PasswordScope, Plan, RecordState
+from pxed.site.model import (
+    Collection,
+    CollectionRule,
+    Computer,
+    Evidence,
+    Kind,
+    Known,
+    PasswordScope,
+    Plan,
+    RecordState,
+    RuleKind,
+)
 from pxed.wire.architecture import ARCHITECTURES
 from tests.policy.test_decide import FACTS, GUID, LAB, NOW, OTHER, PC1, advertisement, configured, known, plan, record
 from tests.policy.test_identify import listed
 
+EVERYBODY, FIRMWARE = -1, -3
 HOURS = st.integers(-3, 3).map(lambda hours: NOW + timedelta(hours=hours))
 COMPUTERS = tuple(
     Computer(number, f"PC{number}", (f"52:54:00:00:00:0{number}",), GUID if number % 2 else None, protected=number > 3)
@@ -53,7 +65,8 @@ ADVERTISEMENTS = st.lists(
         advertisement,
         st.integers(1, 4),
         st.sampled_from([Kind.OPTIONAL, Kind.OPTIONAL, Kind.MANDATORY]),
-        collection_id=st.sampled_from([LAB, OTHER]),
+        collection_id=st.sampled_from([LAB, LAB, OTHER, EVERYBODY, FIRMWARE]),
+        include_subcollections=st.booleans(),
         enabled=st.sampled_from([True, True, False]),
         start=HOURS,
         expires=st.none() | HOURS,
@@ -72,11 +85,34 @@ LISTED = st.builds(
     st.dictionaries(st.just("52:54:00:00:00:01"), st.just(listed(IdentifierList.SHARED, "52:54:00:00:00:01"))),
     st.dictionaries(st.just(GUID), st.just(listed(IdentifierList.SHARED, str(GUID)))),
 )
+RULES = st.lists(
+    st.sampled_from(
+        [
+            CollectionRule(RuleKind.NAME, "*1"),
+            CollectionRule(RuleKind.NAME, "PC[23]"),
+            CollectionRule(RuleKind.MAC, "52:54:00:00:00:04"),
+            CollectionRule(RuleKind.ARCHITECTURE, "bios"),
+            CollectionRule(RuleKind.GUID, str(GUID)),
+        ]
+    ),
+    max_size=2,
+).map(tuple)
+COLLECTIONS = st.builds(
+    lambda rules, others: (
+        Collection(LAB, "lab", "", rules=rules),
+        Collection(OTHER, "other", "", LAB, rules=others),
+        Collection(EVERYBODY, "all-computers", "", builtin="all"),
+        Collection(FIRMWARE, "unknown-bios", "", builtin="unknown:bios"),
+    ),
+    RULES,
+    RULES,
+)
 PLANS = st.builds(
-    lambda advertisements, passwords, ignored, shared: replace(
-        plan(*advertisements), passwords=passwords, ignored=ignored, shared=shared
+    lambda advertisements, collections, passwords, ignored, shared: replace(
+        plan(*advertisements), collections=collections, passwords=passwords, ignored=ignored, shared=shared
     ),
     ADVERTISEMENTS,
+    COLLECTIONS,
     PASSWORDS,
     st.just(Identifiers()) | LISTED,
     st.just(Identifiers()) | LISTED,

@@ -97,7 +97,8 @@ class Members(Collections, Computers):
         if rules := _rules_of(everything):
             compiled = Rules(rules)
             for each, direct in self._with_places():
-                counts.update(compiled.holding(each, each.firmware) - direct)
+                for number in compiled.holding(each, each.firmware) - direct:
+                    counts[number] += 1
         return counts
 
     def add_members(self, collection_id: int, computers: Sequence[Computer]) -> int:
