@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from pxed.cli.names import GuidType
-from pxed.cli.output import print_json
+from pxed.cli.names import GuidType, WallType
+from pxed.cli.output import cell, print_json, printable
 from pxed.cli.session import Session
+from pxed.cli.terms import instant
 from pxed.errors import NotFound
 
 if TYPE_CHECKING:
@@ -41,10 +43,13 @@ ARCHITECTURES = {
     show_default=True,
     help="The firmware that it would ask with.",
 )
+@click.option("--at", type=WallType(), help="When it would boot. [default: now]")
 @click.option("--guid", "shown", type=GuidType(), help="The GUID that it would show, if not its own.")
 @click.pass_obj
-def command(session: Session, key: str, arch: str, shown: uuid.UUID | None) -> None:
-    """Say what a computer would get if it booted from the network now, and which rules led to it.
+def command(session: Session, key: str, arch: str, at: datetime | None, shown: uuid.UUID | None) -> None:
+    """Say what a computer would get if it booted from the network, and which rules led to it.
+
+    Below the rules it says who set last what they looked at, and when the verdict may change by itself.
 
     A MAC address or GUID that no computer has is explained as an unknown one.
 
@@ -52,9 +57,13 @@ def command(session: Session, key: str, arch: str, shown: uuid.UUID | None) -> N
     Example:
       pxed explain 52:54:00:12:34:56 --arch bios
     """
+    from pxed.cli.origins import origins_of
+    from pxed.policy.alike import next_change
     from pxed.policy.decide import decide
     from pxed.policy.facts import Client, Facts, Stage
+    from pxed.policy.words import Moment
     from pxed.site.sql import SqlReader
+    from pxed.site.zones import zone_of
     from pxed.verdicts import counted
     from pxed.wire.architecture import architecture
 
@@ -64,23 +73,35 @@ def command(session: Session, key: str, arch: str, shown: uuid.UUID | None) -> N
     reader = SqlReader(session.database)
     facts = Facts(mac, guid, architecture(ARCHITECTURES[arch]), Client.PXE, Stage.FIRMWARE, interface="")
     try:
-        now = datetime.now(UTC)
+        now = instant(session, at) if at else datetime.now(UTC)
         plan, evidence = reader.look_up(mac, facts.guids)
         verdict = decide(facts, evidence, plan, config, now)
         verdict = counted(reader, verdict, facts, evidence, plan, config, now)
     finally:
         reader.close()
     ways = _ways(plan, verdict, ARCHITECTURES[arch])
+    following = next_change(plan, now)
+    with session.reading() as tx:
+        origins = list(origins_of(tx, plan, verdict, ways, session.config_file))
     if session.as_json:
-        print_json(
-            _as_data(verdict) | {"collections": [{"name": each.collection.name, "how": each.how} for each in ways]}
-        )
+        more = {
+            "collections": [{"name": each.collection.name, "how": each.how} for each in ways],
+            "next_change": following,
+            "set_by": [asdict(each) for each in origins],
+        }
+        print_json(_as_data(verdict) | more)
         return
     width = max(len(finding.rule) for finding in verdict.trail)
     for finding in verdict.trail:
         click.echo(f"{finding.rule:{width}}  {finding.text}")
     if ways:
         click.echo(f"{'collections':{width}}  {', '.join(map(str, ways))}")
+    for each in origins:
+        by = f" by {printable(each.user)}" if each.user else ""
+        click.echo(f"{'set':{width}}  {each.what}{by}, {cell(each.at)}")
+    if following is not None:
+        moment = Moment(following, zone_of(config.time_zone))
+        click.echo(f"{'next':{width}}  may change by itself at {moment}")
     click.echo(f"{'verdict':{width}}  {_in_words(verdict)}")
 
 

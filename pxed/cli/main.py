@@ -36,6 +36,7 @@ VERBS = (
     LazyVerb("resume", "pxed.cli.stopping:resume", "Hand out what is mandatory again."),
     LazyVerb("wake", "pxed.cli.wake:command", "Switch computers on with magic packets."),
     LazyVerb("explain", "pxed.cli.explain:command", "Say what a computer would get now, and why."),
+    LazyVerb("preview", "pxed.cli.preview:command", "Say what many computers would get, now or at another time."),
     LazyVerb("history", "pxed.cli.history:command", "Show what a computer did."),
     LazyVerb("log", "pxed.cli.log:command", "Show what happened, across all computers."),
     LazyVerb("report", "pxed.cli.report:command", "Show how deployments stand."),

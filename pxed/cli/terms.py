@@ -87,6 +87,14 @@ def apply(session: Session, draft: Draft, terms: dict[str, Any]) -> Draft:
     return replace(draft, **given)
 
 
+def instant(session: Session, at: datetime) -> datetime:
+    """The moment that somebody typed: on the site's clocks, if it names no zone of its own."""
+    from pxed.policy.schedule import instant_of
+    from pxed.site.zones import zone_of
+
+    return at.astimezone(UTC) if at.tzinfo else instant_of(at, zone_of(session.config.time_zone))
+
+
 def upcoming(advertisement: Advertisement | Draft, now: datetime) -> Iterator[datetime]:
     """When it falls due next, in its own time zone: some of the times to come."""
     from pxed.policy.schedule import timetable_of

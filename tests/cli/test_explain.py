@@ -8,7 +8,7 @@ from tests.cli.conftest import Pxed
 def test_a_mandatory_advertisement_with_its_trail(site: Pxed) -> None:
     site("advertise", "install", "--to", "Lab", "--mandatory", "--name", "Now")
     text = site("explain", "ws-01").out
-    assert [line.split()[0] for line in text.splitlines()] == [
+    assert list(dict.fromkeys(line.split()[0] for line in text.splitlines())) == [
         "service-enabled",
         "pxe-client",
         "ignore-list",
@@ -22,6 +22,7 @@ def test_a_mandatory_advertisement_with_its_trail(site: Pxed) -> None:
         "password",
         "mandatory",
         "collections",
+        "set",
         "verdict",
     ]
     assert "ws-01, known by MAC address" in text
