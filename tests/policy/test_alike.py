@@ -14,7 +14,7 @@ from pxed.policy import alike
 from pxed.policy.alike import Kept, common, likeness, next_change
 from pxed.policy.decide import decide
 from pxed.policy.facts import Client, Facts, Stage
-from pxed.policy.verdict import Boot, Verdict
+from pxed.policy.verdict import Abort, Boot, Verdict
 from pxed.site.identity import IdentifierList, Identifiers
 from pxed.site.model import (
     Collection,
@@ -239,3 +239,12 @@ def test_one_with_an_ignored_guid_does_not_either(ask: Callable[..., Verdict]) -
     unknown = Evidence(None, ())
     assert ask(unknown, site, replace(FACTS, guid=None)).rule == "unknown-support"
     assert ask(unknown, site, FACTS).rule == "ignore-list"
+
+
+def test_a_rule_that_holds_one_of_two_keeps_them_apart() -> None:
+    lab = Collection(LAB, "lab", "", rules=(CollectionRule(RuleKind.NAME, "PC1"),))
+    site = replace(plan(advertisement(1, Kind.OPTIONAL)), collections=(lab,))
+    kept = Kept()
+    for name, outcome in (("PC1", Boot), ("PC2", Abort), ("PC1", Boot)):
+        evidence = Evidence(Known(replace(PC1, name=name), frozenset(), ()), ())
+        assert isinstance(kept.decide(FACTS, evidence, site, Config(), NOW), outcome)
