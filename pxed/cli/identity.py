@@ -139,7 +139,7 @@ def _add(session: Session, which: IdentifierList, identifiers: tuple[Identifier,
             new = tx.list_identifier(which, kind, value, comment)
             owner = tx.find_computer(value)
             messages.append(
-                f"{kind.label} {value} is {'put' if new else 'already'} on the {which} list"
+                f"{kind.label} {value} is {'put' if new else 'already'} on the {which.label} list"
                 + (f"; computer {owner.name} has it" if owner else "")
             )
         rows = [asdict(listed) for listed in tx.listed(which) if (listed.kind, listed.value) in identifiers]
@@ -150,15 +150,17 @@ def _remove(session: Session, which: IdentifierList, identifiers: tuple[Identifi
     with session.writing() as tx:
         for kind, value in identifiers:
             if not tx.unlist_identifier(which, kind, value):
-                raise NotFound(f"the {kind.label} {value} is not on the {which} list; nothing was changed")
+                raise NotFound(f"the {kind.label} {value} is not on the {which.label} list; nothing was changed")
     values = [value for _, value in identifiers]
-    session.report(values, *(f"{kind.label} {value} is taken off the {which} list" for kind, value in identifiers))
+    session.report(
+        values, *(f"{kind.label} {value} is taken off the {which.label} list" for kind, value in identifiers)
+    )
 
 
 def _list(session: Session, which: IdentifierList) -> None:
     with session.reading() as tx:
         rows = [asdict(listed) for listed in tx.listed(which)]
-    print_rows(rows, _COLUMNS, as_json=session.as_json, empty=f"no identifier is on the {which} list")
+    print_rows(rows, _COLUMNS, as_json=session.as_json, empty=f"no identifier is on the {which.label} list")
 
 
 command.add_command(conflicts)

@@ -21,6 +21,11 @@ class IdentifierList(StrEnum):
     SHARED = "shared"
     """several computers show it (a dock, firmware without a GUID of its own): no evidence of who somebody is"""
 
+    @property
+    def label(self) -> str:
+        """As people call the list."""
+        return "ignore" if self is IdentifierList.IGNORED else "shared"
+
 
 class IdentifierKind(StrEnum):
     """What a computer can be told by."""
@@ -51,7 +56,7 @@ class ListedIdentifier:
         """With why, by whom and when, for the sentence of a rule."""
         reason = f" ({self.comment})" if self.comment else ""
         by = f" by {self.user} at {self.at:%Y-%m-%d %H:%M} UTC" if self.user else ""
-        return f"the {self.kind.label} {self.value}{reason} was put on the {self.list} list{by}"
+        return f"the {self.kind.label} {self.value}{reason} was put on the {self.list.label} list{by}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def put_on_list(tx: Tx, conflict: Conflict, which: IdentifierList, kind: Identif
     """The identifier is shared, or ignored, from now on."""
     value = _mac_of(conflict) if kind is IdentifierKind.MAC else _guid_of(conflict)
     tx.list_identifier(which, kind, value, f"conflict {conflict.id}: {conflict.kind.label}")
-    return f"the {kind.label} {value} put on the {which} list"
+    return f"the {kind.label} {value} put on the {which.label} list"
 
 
 def _mac_of(conflict: Conflict) -> str:

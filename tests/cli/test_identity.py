@@ -20,11 +20,11 @@ MAC, GUID = "52:54:00:00:00:01", "4c4c4544-0044-4a10-8039-b4c04f333232"
 
 
 def test_what_is_ignored_is_listed_explained_and_taken_off_again(site: Pxed) -> None:
-    assert "no identifier is on the ignored list" in site("identity", "ignore", "list").err
+    assert "no identifier is on the ignore list" in site("identity", "ignore", "list").err
     outcome = site("identity", "ignore", "add", "5254.0000.0001", GUID.upper(), "--comment", "a printer")
     assert outcome.err.splitlines() == [
-        f"MAC address {MAC} is put on the ignored list; computer ws-01 has it",
-        f"GUID {GUID} is put on the ignored list",
+        f"MAC address {MAC} is put on the ignore list; computer ws-01 has it",
+        f"GUID {GUID} is put on the ignore list",
     ]
     rows = site("identity", "ignore", "list", "--json").json
     assert [(row["kind"], row["value"], row["comment"], row["user"]) for row in rows] == [
@@ -33,7 +33,7 @@ def test_what_is_ignored_is_listed_explained_and_taken_off_again(site: Pxed) -> 
     ]
     data = site("explain", "ws-01", "--json").json
     assert (data["verdict"], data["rule"]) == ("ignore", "ignore-list")
-    assert f"the MAC address {MAC} (a printer) was put on the ignored list by jane" in data["reason"]
+    assert f"the MAC address {MAC} (a printer) was put on the ignore list by jane" in data["reason"]
     site("identity", "ignore", "remove", MAC, GUID)
     assert site("identity", "ignore", "list", "--json").json == []
     assert site("explain", "ws-01", "--json").json["rule"] == "nothing"
@@ -131,7 +131,7 @@ def test_the_queue_says_what_was_seen_and_what_it_looks_like(disagreeing: Pxed) 
     [
         (("--merge", "ws-01"), f"ws-09 merged into ws-01, ws-01 has the GUID {GUID}"),
         (("--share", "mac"), f"the MAC address {MAC} put on the shared list"),
-        (("--ignore", "guid"), f"the GUID {GUID} put on the ignored list"),
+        (("--ignore", "guid"), f"the GUID {GUID} put on the ignore list"),
         (("--dismiss",), "dismissed"),
     ],
 )

@@ -38,7 +38,7 @@ def test_whoever_shows_an_ignored_identifier_gets_silence_whatever_else_is_true(
         verdict = ask(site=site)
         assert isinstance(verdict, Ignore)
         assert (verdict.rule, verdict.identity) == ("ignore-list", None)
-        assert "was put on the ignored list by jane at 2026-05-04 12:00 UTC" in verdict.reason
+        assert "was put on the ignore list by jane at 2026-05-04 12:00 UTC" in verdict.reason
     assert isinstance(
         ask(site=with_lists(plan(), list_of(IdentifierList.IGNORED, guid=True)), facts=replace(FACTS, guid=None)), Abort
     )

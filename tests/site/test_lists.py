@@ -35,11 +35,11 @@ def test_a_list_is_kept_with_who_why_and_when(tx: MemorySite) -> None:
         NOW,
     )
     assert str(listed) == (
-        f"the MAC address {A} (the printer) was put on the ignored list by operator at 2026-03-01 12:00 UTC"
+        f"the MAC address {A} (the printer) was put on the ignore list by operator at 2026-03-01 12:00 UTC"
     )
     assert tx.unlist_identifier(IGNORED, MAC, A)
     assert not tx.unlist_identifier(IGNORED, MAC, A)
-    assert texts(tx, A)[-1] == f"MAC address {A} taken off the ignored list"
+    assert texts(tx, A)[-1] == f"MAC address {A} taken off the ignore list"
 
 
 def test_a_guid_is_one_line_in_either_byte_order(tx: MemorySite) -> None:

@@ -102,7 +102,7 @@ async def test_rejected_it_says_so_and_goes_on_to_its_disk(waiter: Waiter) -> No
     await waiter.begin()
     reject(waiter.site, waiter.seen(), "a visitor's")
     text = await waiter.ask_again()
-    assert f"the MAC address {MAC} (a visitor's) was put on the ignored list" in text
+    assert f"the MAC address {MAC} (a visitor's) was put on the ignore list" in text
     assert text.endswith("exit 1\n")
     assert waiter.seen().waiting_since is None
 

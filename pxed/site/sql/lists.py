@@ -43,7 +43,7 @@ class Lists(Conflicts):
         self._unlist(which, kind, value)
         at = to_micros(self._now)
         self._link.run(_ADD, list=which.value, kind=kind.value, value=value, comment=comment, user=self._user, at=at)
-        done = f"{kind.label} {value} put on the {which} list"
+        done = f"{kind.label} {value} put on the {which.label} list"
         self._edited(done + (f": {comment}" if comment else ""), self._subject_of(kind, value))
         is_mac = kind is IdentifierKind.MAC
         self._settle_about(value if is_mac else "", None if is_mac else uuid.UUID(value), f"the {done}")
@@ -52,7 +52,7 @@ class Lists(Conflicts):
     def unlist_identifier(self, which: IdentifierList, kind: IdentifierKind, value: str) -> bool:
         if not self._unlist(which, kind, value):
             return False
-        self._edited(f"{kind.label} {value} taken off the {which} list", self._subject_of(kind, value))
+        self._edited(f"{kind.label} {value} taken off the {which.label} list", self._subject_of(kind, value))
         return True
 
     def _unlist(self, which: IdentifierList, kind: IdentifierKind, value: str) -> bool:
