@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -60,14 +60,14 @@ class Network:
 
     def in_client(self, action: Callable[[], T]) -> T:
         """Runs `action` in a thread that lives in the client's namespace: sockets it makes stay there."""
-        return _inside(self.client, action)
+        return inside(self.client, action)
 
     def in_point(self, action: Callable[[], T]) -> T:
         """The same at the service point."""
-        return _inside(self.point, action)
+        return inside(self.point, action)
 
 
-def _inside(namespace: str, action: Callable[[], T]) -> T:
+def inside(namespace: str, action: Callable[[], T]) -> T:
     import ctypes
 
     result: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue()
@@ -90,12 +90,19 @@ def _inside(namespace: str, action: Callable[[], T]) -> T:
     return value  # type: ignore[return-value]
 
 
+class Place(Protocol):
+    """Where a service point runs."""
+
+    @property
+    def point(self) -> str:
+        """The name of its network namespace."""
+        ...
+
+
 class Serving:
     """A running `pxed serve` with its log."""
 
-    def __init__(
-        self, network: Network, root: Path, settings: str = "", interfaces: tuple[str, ...] = ("eth0",)
-    ) -> None:
+    def __init__(self, network: Place, root: Path, settings: str = "", interfaces: tuple[str, ...] = ("eth0",)) -> None:
         self.root = root
         self.config = root / "pxed.toml"
         self.network = network
@@ -105,7 +112,7 @@ class Serving:
         self._reader: threading.Thread
 
     def write(self, settings: str, interfaces: tuple[str, ...] = ("eth0",)) -> None:
-        """The configuration file; `settings` may begin with keys of [service]."""
+        """The configuration file; `settings` may begin with keys of [service], other than its directories."""
         named = "".join(f'[[interface]]\nname = "{name}"\n' for name in interfaces)
         self.config.write_text(
             f'{named}[service]\nstate_dir = "{self.root}/state"\nrun_dir = "{self.root}/run"\n{settings}\n',

@@ -1,0 +1,176 @@
+"""Exactly once, with real processes: two service points on one database, and one that is killed again and again.
+
+`make proof` runs them at full length: a thousand boots, and some hundred kills.
+"""
+
+import os
+import random
+import signal
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.service.machines import Broadcasts, Machine
+from tests.service.namespaces import Serving
+from tests.service.segment import Segment, Spot
+from tests.support import KEY
+
+AT_LENGTH = bool(os.environ.get("PXED_PROOF"))
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(3600 if AT_LENGTH else 120)]
+
+COMPUTERS = 250 if AT_LENGTH else 12
+KILLS = 300 if AT_LENGTH else 24
+THREADS = 4
+MOST_BOOTS = 200
+SETTINGS = """
+[responder]
+attempts = 1000
+[tftp]
+workers = 1
+[database]
+url = "sqlite:///{database}"
+"""
+
+
+@pytest.fixture
+def segment() -> Iterator[Segment]:
+    with Segment() as made:
+        yield made
+
+
+def serving(spot: Spot, root: Path, name: str) -> Serving:
+    """A service point with a state directory of its own, on the database and with the key that all share."""
+    (root / name / "state").mkdir(parents=True, exist_ok=True)
+    key = root / name / "state" / "key"
+    if not key.exists():
+        key.touch(mode=0o600)
+        key.write_bytes(KEY)
+    return Serving(spot, root / name, f'name = "{name}"' + SETTINGS.format(database=root / "site.db"))
+
+
+def set_up(point: Serving, root: Path, computers: int) -> list[str]:
+    """A mandatory advertisement to so many computers; their MAC addresses."""
+    macs = [f"52:54:00:00:{number >> 8:02x}:{number & 255:02x}" for number in range(computers)]
+    (root / "computers.csv").write_text("".join(f"pc{number},,{mac}\n" for number, mac in enumerate(macs)))
+    (root / "vmlinuz").write_bytes(b"kernel")
+    (root / "initrd.img").write_bytes(b"initrd")
+    (root / "install.json").write_text('{"steps": [{"kind": "command", "name": "Say", "run": "echo hello"}]}')
+    point.cli("collection", "add", "Lab")
+    point.cli("computer", "import", str(root / "computers.csv"), "--collection", "Lab")
+    files = ("--kernel", f"{root}/vmlinuz", "--initrd", f"{root}/initrd.img")
+    point.cli("bootimage", "add", "rescue", "--arch", "amd64", *files, "--command-line", "quiet")
+    point.cli("sequence", "add", "install", f"{root}/install.json", "--boot-image", "rescue")
+    point.cli("advertise", "install", "--to", "Lab", "--mandatory")
+    return macs
+
+
+def let_live(segment: Segment, machines: list[Machine], each: Callable[[Machine, Broadcasts], None]) -> None:
+    """Does `each` for all machines, several at the same time; what one of them meets is everybody's failure."""
+    left, faults = iter(machines), []
+    lock = threading.Lock()
+    air = segment.among_machines(Broadcasts)
+
+    def work() -> None:
+        try:
+            while True:
+                with lock:
+                    machine = next(left, None)
+                if machine is None:
+                    return
+                each(machine, air)
+        except BaseException as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=segment.among_machines, args=(work,)) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    air.close()
+    if faults:
+        raise faults[0]
+
+
+def check_exactly_once(database: Path, machines: list[Machine]) -> None:
+    """Everybody was installed, nobody twice, and no try was handed out by two."""
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        records = dict(connection.execute("SELECT id, state FROM pxe_record"))
+    assert set(records.values()) == {"succeeded"}
+    assert len(records) == len(machines)
+    for machine in machines:
+        assert machine.installed
+        assert len(machine.given) == 1
+        points = defaultdict(set)
+        for record, number, address in machine.claims:
+            points[record, number].add(address)
+        assert all(len(addresses) == 1 for addresses in points.values())
+        assert {record for record, _, _ in machine.claims} == {record for record, _ in machine.given}
+
+
+def test_two_service_points_on_one_database_never_both_hand_out(segment: Segment, tmp_path: Path) -> None:
+    north, south = serving(segment.north, tmp_path, "north"), serving(segment.south, tmp_path, "south")
+    macs = set_up(north, tmp_path, COMPUTERS)
+    (tmp_path / "south" / "state" / "images").symlink_to(tmp_path / "north" / "state" / "images")
+    machines = [Machine(mac, KEY, random.Random(mac)) for mac in macs]  # noqa: S311 - the same in every run
+    with north, south:
+
+        def install_and_boot_again(machine: Machine, air: Broadcasts) -> None:
+            machine.live(air, MOST_BOOTS)
+            machine.crashes = 0
+            assert not machine.boot(air), "installed, and asked to boot again"
+
+        let_live(segment, machines, install_and_boot_again)
+    check_exactly_once(tmp_path / "site.db", machines)
+    assert sum(machine.boots for machine in machines) >= 2 * COMPUTERS
+    assert {address for machine in machines for _, _, address in machine.claims} == {"192.0.2.1", "192.0.2.2"}
+    assert "Traceback" not in north.log + south.log
+
+
+def test_a_service_that_is_killed_at_any_moment(segment: Segment, tmp_path: Path) -> None:
+    macs = set_up(serving(segment.north, tmp_path, "north"), tmp_path, 100 * KILLS)
+    moment = random.Random(7)  # noqa: S311 - the same in every run
+    running = started(segment.north, tmp_path)
+    machines = [Machine(mac, KEY, random.Random(mac), crashes=0.02) for mac in macs]  # noqa: S311
+    living: list[Machine] = []
+    over = threading.Event()
+
+    def live_while_it_is_killed(machine: Machine, air: Broadcasts) -> None:
+        if not over.is_set():
+            living.append(machine)
+            machine.live(air, MOST_BOOTS)
+
+    booting = threading.Thread(target=let_live, args=(segment, machines, live_while_it_is_killed))
+    booting.start()
+    try:
+        for _ in range(KILLS):
+            time.sleep(moment.uniform(0, 0.2))
+            running.signal(signal.SIGKILL)
+            assert running.stop() == -signal.SIGKILL
+            assert "Traceback" not in running.log
+            running = started(segment.north, tmp_path)
+    finally:
+        over.set()
+        booting.join()
+        running.stop()
+    assert len(living) > THREADS
+    check_exactly_once(tmp_path / "site.db", living)
+
+
+def started(spot: Spot, root: Path) -> Serving:
+    """Running, once the ports of the one that was killed are free."""
+    for _ in range(100):
+        made = serving(spot, root, "north").start()
+        try:
+            made.wait_for_log("answers on")
+        except AssertionError:
+            made.stop()
+        else:
+            return made
+    raise AssertionError(made.log)
