@@ -25,7 +25,7 @@ AT_LENGTH = bool(os.environ.get("PXED_PROOF"))
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(3600 if AT_LENGTH else 120)]
 
 COMPUTERS = 250 if AT_LENGTH else 12
-KILLS = 300 if AT_LENGTH else 24
+KILLS = 300 if AT_LENGTH else 20
 THREADS = 4
 MOST_BOOTS = 200
 SETTINGS = """
