@@ -2,6 +2,7 @@
 #
 #   make demo     shows the main job on real firmware, about five minutes
 #   make test     passes every test, firmware tests included
+#   make proof    installs at length: two service points and a thousand boots, hundreds of kills; about ten minutes
 #   make check    formatting, lint, types, import floors
 #   make bench    measures pxed beside its peers and writes docs/benchmarks.md; QUICK=1 for two minutes of it,
 #                 RESUME=1 to take a broken-off run up again
@@ -19,13 +20,16 @@ STAMP := $(VENV)/.installed
 PACKAGES := python3-venv tzdata iproute2 nftables dnsmasq-base kmod busybox-static ipxe ipxe-qemu ovmf qemu-system-x86 \
 	curl atftp tftp-hpa mtools cpio systemd ca-certificates
 
-.PHONY: demo test check bench venv packages install format clean
+.PHONY: demo test proof check bench venv packages install format clean
 
 demo: venv
 	$(BIN)/pxed lab demo
 
 test: check
 	$(BIN)/pytest
+
+proof: venv
+	PXED_PROOF=1 $(BIN)/pytest tests/records tests/service/test_installed_once.py
 
 bench: venv
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(RESUME),--resume)

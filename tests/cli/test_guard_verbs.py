@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pxed.cli.session import Session
+from pxed.site.draft import Draft
 from tests.cli.conftest import Pxed
+
+WAITER = """
+import sys
+from pxed.cli.main import run
+print('begins', flush=True)
+sys.exit(run(['--config', sys.argv[1], 'advertisement', 'disable', '1']))
+"""
 
 
 def verdict(site: Pxed, computer: str = "ws-01") -> tuple[bool, str]:
@@ -73,3 +85,22 @@ def test_a_second_person(site: Pxed, config_file: Path, monkeypatch: pytest.Monk
     assert not verdict(site)[0]
     site("advertise", "install", "--to", "Lab", "--optional", "--name", "choice")
     assert "needs no second person" in site("advertisement", "approve", "choice", code=1).err
+
+
+def test_of_two_operators_both_edits_are_kept_value_by_value_and_in_the_history(site: Pxed, config_file: Path) -> None:
+    """One waits for the other, and then changes what it was asked to change and nothing else."""
+    site("advertise", "install", "--to", "Lab", "--mandatory")
+    session = Session(config_path=config_file)
+    with session.writing() as tx:
+        waiting = subprocess.Popen([sys.executable, "-c", WAITER, str(config_file)], stdout=subprocess.PIPE)
+        assert waiting.stdout is not None
+        with waiting.stdout:
+            waiting.stdout.readline()
+        draft = Draft.of(tx.advertisement(1))
+        tx.change_advertisement(1, replace(draft, comment="the other edit"))
+    assert waiting.wait() == 0
+    shown = site("advertisement", "show", "1", "--json").json
+    assert (shown["comment"], shown["enabled"]) == ("the other edit", False)
+    texts = [json.loads(line)["text"] for line in site("log", "--kind", "edit", "--json").out.splitlines()]
+    assert texts[-2].endswith("changed: comment = 'the other edit'")
+    assert texts[-1].endswith("disabled")

@@ -4,6 +4,7 @@ point, against the reference model."""
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import timedelta
@@ -225,4 +226,6 @@ class ExactlyOnce(RuleBasedStateMachine):
 
 
 TestExactlyOnce = ExactlyOnce.TestCase
-TestExactlyOnce.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestExactlyOnce.settings = settings(
+    max_examples=5_000 if os.environ.get("PXED_PROOF") else 100, stateful_step_count=40, deadline=None
+)

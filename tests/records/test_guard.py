@@ -127,6 +127,19 @@ def test_the_maker_cannot_be_the_second_person() -> None:
         bench.site.approve(bench.advertisement.id)
 
 
+def test_a_changed_task_sequence_is_approved_anew_and_not_by_whoever_changed_it() -> None:
+    bench = Bench(second_person=True)
+    bench.site._user = "joe"
+    bench.site.approve(bench.advertisement.id)
+    bench.site.put_sequence("install", "debian", '{"steps": []}')
+    assert bench.asks(0) is None
+    with pytest.raises(Refused, match="joe"):
+        bench.site.approve(bench.advertisement.id)
+    bench.site._user = "mary"
+    bench.site.approve(bench.advertisement.id)
+    assert bench.asks(0)
+
+
 def test_the_size_of_a_collection_is_the_one_of_now() -> None:
     bench = Bench(collection_size=5)
     assert bench.asks(0)

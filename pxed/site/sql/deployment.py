@@ -63,6 +63,9 @@ _CHANGE_SEQUENCE = Statement(
     update(task_sequence).where(task_sequence.c.id == bindparam("key")), "boot_image", "document"
 )
 _ENABLE_SEQUENCE = Statement(update(task_sequence).where(task_sequence.c.id == bindparam("key")), "enabled")
+_VOID_APPROVALS = Statement(
+    update(advertisement).where(advertisement.c.sequence_id == bindparam("sequence")), "approved_by"
+)
 _REMOVE_SEQUENCE = Statement(delete(task_sequence).where(task_sequence.c.id == bindparam("key")))
 _ADVERTISEMENTS_OF = Statement(
     select(advertisement.c.name)
@@ -160,6 +163,8 @@ class Deployment(Edits):
         after = replace(before, boot_image=boot_image, document=document)
         if after != before:
             self._link.run(_CHANGE_SEQUENCE, key=before.id, boot_image=boot_image, document=document)
+            self._set_by("task_sequence", before.id, ["document"])
+            self._link.run(_VOID_APPROVALS, sequence=before.id, approved_by="")  # they were given to other steps
             self._edited(f"task sequence {name} changed")
         return after
 

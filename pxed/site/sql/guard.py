@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from pxed.errors import NotFound, Refused, UsageError
 from pxed.site.model import Advertisement, EventKind, Kind
@@ -31,10 +31,21 @@ _COMPUTER = Statement(select(computer.c.name, computer.c.protected).where(comput
 _SET_PROTECTED = Statement(update(computer).where(computer.c.id == bindparam("key")), "protected")
 _SET_APPROVED = Statement(update(advertisement).where(advertisement.c.id == bindparam("key")), "approved_by")
 _MAKERS = Statement(
-    select(provenance.c.user).where(
-        provenance.c.object == bindparam("kind"), provenance.c.object_id == bindparam("key")
+    select(provenance.c.user)
+    .select_from(provenance, advertisement)
+    .where(
+        advertisement.c.id == bindparam("key"),
+        or_(
+            and_(provenance.c.object == bindparam("own"), provenance.c.object_id == advertisement.c.id),
+            and_(
+                provenance.c.object == bindparam("of_steps"),
+                provenance.c.object_id == advertisement.c.sequence_id,
+                provenance.c.at >= advertisement.c.created_at,
+            ),
+        ),
     )
 )
+"""Who set a value of an advertisement, or changed its task sequence since it was made."""
 _ADD_HAND_OUT = Statement(insert(hand_out), "at", "subject", "advertisement_id", "collection_id")
 _FORGET_HAND_OUTS = Statement(
     delete(hand_out).where((hand_out.c.at <= bindparam("since")) | (hand_out.c.at > bindparam("until")))
@@ -119,7 +130,8 @@ class Guards(Advertisements):
             raise Refused(f"advertisement {found.name} is optional and needs no second person")
         if found.approved_by:
             return found
-        makers = {found.created_by} | {user for (user,) in self._link.rows(_MAKERS, kind="advertisement", key=found.id)}
+        setters = self._link.rows(_MAKERS, key=found.id, own="advertisement", of_steps="task_sequence")
+        makers = {found.created_by} | {user for (user,) in setters}
         if self._user in makers:
             raise Refused(
                 f"advertisement {found.name} was made or changed by {self._user}; a second person approves it"
