@@ -1,6 +1,6 @@
 """Machines that boot from the network, played without firmware: their packets, their requests, and what they may meet.
 
-A machine lives until it has been installed. It crashes wherever it pleases, and starts again.
+A machine boots until it has been installed, or finds nothing to boot. It crashes wherever it pleases, and starts again.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ class Machine:
     crashes: float = 0.1
     """how likely it is switched off at each step"""
     boots: int = 0
+    fetched: bool = False
+    """it had a whole boot image once: from then on its installation counts as run"""
     installed: bool = False
     claims: list[tuple[int, int, str]] = field(default_factory=list)
     """every boot script with a grant: record, try, and the address of who gave it"""
@@ -86,10 +88,11 @@ class Machine:
     """every task sequence that it got: record, and the boot id of the system that asked"""
 
     def live(self, air: Broadcasts, most_boots: int) -> None:
-        """Boots until it has been installed."""
+        """Boots until it has been installed, or finds nothing to boot once it had a whole boot image."""
         while not self.installed and self.boots < most_boots:
             with suppress(Crash, OSError, http.client.HTTPException):
-                self.boot(air)
+                if not self.boot(air) and self.fetched:
+                    return
 
     def boot(self, air: Broadcasts) -> bool:
         """One boot; True if there was something to boot. Crash or OSError wherever it may end."""
@@ -135,8 +138,12 @@ class Machine:
 
     def _run(self, script: str) -> None:
         for url in re.findall(r"http://\S+/b/\S+", script):
-            _get(url)
+            status, _ = _get(url)
+            if status != http.client.OK:
+                raise Crash
             self._maybe_crash()
+        self.fetched = True
+        self._maybe_crash()
         server = re.findall(r"pxed\.server=(\S+)", script)[0]
         token, boot = _token(script), f"boot-{self.mac.replace(':', '')}-{self.boots}"
         status, body = _ask_patiently("GET", f"{server}/agent/{token}/sequence?boot={boot}")
