@@ -137,11 +137,11 @@ class Machine:
         return [offer.options[Option.BOOTFILE_NAME].rstrip(b"\0").decode() for offer in offers]
 
     def _run(self, script: str) -> None:
-        for url in re.findall(r"http://\S+/b/\S+", script):
-            status, _ = _get(url)
-            if status != http.client.OK:
-                raise Crash
+        *first, last = re.findall(r"http://\S+/b/\S+", script)
+        for url in first:
+            _get(url)
             self._maybe_crash()
+        _get(last)
         self.fetched = True
         self._maybe_crash()
         server = re.findall(r"pxed\.server=(\S+)", script)[0]
