@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pxed.cli.meant import confirmed, yes_really_option
 from pxed.cli.output import say
 from pxed.cli.session import Session
 from pxed.cli.terms import apply, in_words, term_options
@@ -22,6 +23,7 @@ from pxed.errors import UsageError
 @click.option("--name", help="What to call it. [default: SEQUENCE to COLLECTION]")
 @click.option("--disabled", is_flag=True, help="Offered to nobody until it is enabled.")
 @term_options
+@yes_really_option
 @click.pass_obj
 def command(
     session: Session,
@@ -32,6 +34,7 @@ def command(
     optional: bool,
     name: str | None,
     disabled: bool,
+    yes_really: int | None,
     **terms: Any,
 ) -> None:
     """Advertise a task sequence to a collection, either mandatory or optional.
@@ -66,7 +69,7 @@ def command(
     draft = apply(session, Draft(title, kind, sequence, collection, now, enabled=not disabled, zone=zone), terms)
     check_not_futile(draft, now)
     with session.writing() as tx:
-        made = tx.advertise(draft)
+        made = tx.advertise(confirmed(tx, draft, session.config.guard, yes_really))
         alone = unattended([made], tx.passwords(), tx.collections())
     if alone:
         say(f"note: {made.name} needs a password: it runs only where somebody types it")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pxed.cli.lazy import VerbGroup
+from pxed.cli.meant import confirmed, yes_really_option
 from pxed.cli.names import find_advertisement
 from pxed.cli.output import print_fields, print_json, print_rows, say
 from pxed.cli.session import Session
@@ -92,8 +93,9 @@ def show(session: Session, advertisement: str) -> None:
 @click.option("--mandatory", "kind", flag_value="mandatory", help="Every member boots it without a question.")
 @click.option("--optional", "kind", flag_value="optional", help="A person at the computer may choose it with F12.")
 @term_options
+@yes_really_option
 @click.pass_obj
-def change(session: Session, /, advertisement: str, kind: str | None, **terms: Any) -> None:
+def change(session: Session, /, advertisement: str, kind: str | None, yes_really: int | None, **terms: Any) -> None:
     """Change some terms of an advertisement.
 
     What is not named stays as it is. Assignments given with --at take the place of all it had. Computers on which it
@@ -113,6 +115,7 @@ def change(session: Session, /, advertisement: str, kind: str | None, **terms: A
         before = Draft.of(found)
         after = apply(session, before, terms | ({"kind": Kind(kind)} if kind else {}))
         check_not_futile(after, now, before)
+        after = confirmed(tx, after, session.config.guard, yes_really, before)
         changed = tx.change_advertisement(found.id, after)
     for remark in remarks(after):
         say(f"note: {remark}")

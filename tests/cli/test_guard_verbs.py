@@ -104,3 +104,36 @@ def test_of_two_operators_both_edits_are_kept_value_by_value_and_in_the_history(
     texts = [json.loads(line)["text"] for line in site("log", "--kind", "edit", "--json").out.splitlines()]
     assert texts[-2].endswith("changed: comment = 'the other edit'")
     assert texts[-1].endswith("disabled")
+
+
+def test_a_large_collection_has_to_be_meant_by_its_size(site: Pxed, config_file: Path) -> None:
+    config_file.write_text(config_file.read_text() + "[guard]\ncollection_size = 1\n")
+    refused = site("advertise", "install", "--to", "Lab", "--mandatory", code=1).err
+    assert "collection Lab has 2 computers, more than guard.collection_size = 1" in refused
+    assert "--yes-really 2" in refused
+    assert (
+        "2 computers now, not 3"
+        in site("advertise", "install", "--to", "Lab", "--mandatory", "--yes-really", "3", code=1).err
+    )
+    assert site("advertisement", "list", "--json").json == []
+    site("advertise", "install", "--to", "Lab", "--optional", "--name", "choice")
+    site("advertise", "install", "--to", "Lab", "--mandatory", "--yes-really", "2")
+    assert verdict(site)[0]
+    site("computer", "add", "ws-03", "--mac", "52:54:00:00:00:03", "--collection", "Lab")
+    assert "has 3 computers, and 2 are agreed to" in verdict(site)[1]
+    number = str(site("advertisement", "show", "install to Lab", "--json").json["id"])
+    site("advertisement", "change", number, "--comment", "reaches nobody else")
+    site("advertisement", "change", number, "--yes-really", "3")
+    assert verdict(site)[0]
+    assert "--yes-really 3" in site("advertisement", "change", "choice", "--mandatory", code=1).err
+
+
+def test_a_collection_with_a_protected_computer_has_to_be_meant(site: Pxed) -> None:
+    site("computer", "protect", "ws-01")
+    assert (
+        "protected ones, which will not get it: ws-01"
+        in site("advertise", "install", "--to", "Lab", "--mandatory", code=1).err
+    )
+    site("advertise", "install", "--to", "Lab", "--mandatory", "--yes-really", "2")
+    assert not verdict(site)[0]
+    assert verdict(site, "ws-02")[0]
