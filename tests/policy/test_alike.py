@@ -244,7 +244,7 @@ def test_one_with_an_ignored_guid_does_not_either(ask: Callable[..., Verdict]) -
 def test_a_rule_that_holds_one_of_two_keeps_them_apart() -> None:
     lab = Collection(LAB, "lab", "", rules=(CollectionRule(RuleKind.NAME, "PC1"),))
     site = replace(plan(advertisement(1, Kind.OPTIONAL)), collections=(lab,))
-    kept = Kept()
+    kept, config = Kept(), Config()
     for name, outcome in (("PC1", Boot), ("PC2", Abort), ("PC1", Boot)):
         evidence = Evidence(Known(replace(PC1, name=name), frozenset(), ()), ())
-        assert isinstance(kept.decide(FACTS, evidence, site, Config(), NOW), outcome)
+        assert isinstance(kept.decide(FACTS, evidence, site, config, NOW), outcome)
