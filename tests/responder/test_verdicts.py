@@ -11,6 +11,7 @@ from pxed.errors import StoreError
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Abort, Ignore
 from pxed.records import Records
+from pxed.site.identity import IdentifierKind, IdentifierList
 from pxed.site.model import Evidence, Kind, Plan
 from pxed.site.store import Client as Identifiers
 from pxed.verdicts import Verdicts
@@ -161,3 +162,19 @@ def test_the_firmware_that_asks_is_noted_if_it_is_another_one(bench: Bench) -> N
     found = bench.site.find_computer(pc.name)
     assert found is not None
     assert found.firmware == "uefi-amd64"
+
+
+def test_identifiers_that_disagree_are_queued(bench: Bench) -> None:
+    add_computer(bench.site, "PC1", MAC, None)
+    add_computer(bench.site, "PC2", "52:54:00:00:00:02", GUID)
+    for _ in range(3):
+        bench.verdicts.decide_all([FACTS])
+    (conflict,) = bench.site.conflicts()
+    assert (conflict.mac, conflict.guid, conflict.interface, conflict.count) == (MAC, GUID, "eth0", 1)
+
+
+def test_one_that_is_ignored_leaves_no_trace(bench: Bench) -> None:
+    bench.site.list_identifier(IdentifierList.IGNORED, IdentifierKind.MAC, MAC)
+    bench.verdicts.decide_all([FACTS])
+    assert bench.site.sightings() == []
+    assert bench.site.seen_with(MAC, None) == ([], [])
