@@ -117,8 +117,9 @@ def change(session: Session, /, advertisement: str, kind: str | None, yes_really
         check_not_futile(after, now, before)
         after = confirmed(tx, after, session.config.guard, yes_really, before)
         changed = tx.change_advertisement(found.id, after)
-    for remark in remarks(after):
-        say(f"note: {remark}")
+    if terms["assignments"] or terms["zone"]:
+        for remark in remarks(after):
+            say(f"note: {remark}")
     same = "nothing is different" if changed == found else in_words(changed, now)
     session.report(asdict(changed), f"advertisement {changed.id}, {changed.name}: {changed.kind}, {same}")
 

@@ -47,13 +47,14 @@ def origins_of(tx: Tx, plan: Plan, verdict: Verdict, ways: Sequence[Way], config
 
 
 def _of_advertisement(tx: Tx, advertisement: Advertisement) -> Iterator[Origin]:
-    """What was set together stands together; the latest first."""
+    """What was set together stands together, the latest first; what was not set since it was made is not named."""
     together: dict[tuple[datetime, str], list[str]] = {}
     for field, by in tx.provenance("advertisement", advertisement.id).items():
         together.setdefault((by.at, by.user), []).append(field)
     for (at, user), fields in sorted(together.items(), reverse=True):
-        names = ", ".join(sorted(fields)).replace("_", " ")
-        yield Origin(f"advertisement {advertisement.name!r} (id {advertisement.id}): {names}", user, at)
+        made = at == advertisement.created_at
+        what = "made" if made else ", ".join(sorted(fields)).replace("_", " ")
+        yield Origin(f"advertisement {advertisement.name!r} (id {advertisement.id}): {what}", user, at)
 
 
 def _of_memberships(tx: Tx, subject: str, collections: set[str]) -> Iterator[Origin]:

@@ -72,7 +72,8 @@ def command(session: Session, at: datetime | None, collection: str | None, arch:
     finally:
         reader.close()
     if found:
-        say(f"{found.total()} computers: " + ", ".join(f"{count} {word}" for word, count in found.most_common()))
+        many = "computer" if found.total() == 1 else "computers"
+        say(f"{found.total()} {many}: " + ", ".join(f"{count} {word}" for word, count in found.most_common()))
 
 
 class _Counting:

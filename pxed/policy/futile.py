@@ -63,7 +63,7 @@ def _about_the_clock(at: datetime, zone: tzinfo, name: str) -> Iterator[str]:
     instant = instant_of(at, zone)
     if instant.astimezone(zone).replace(tzinfo=None, fold=0) != at:
         shown = f"no clock in {name} shows {at:%Y-%m-%d %H:%M}, since they are set forward then"
-        yield f"{shown}; it falls due as they are, {Moment(instant, zone)}"
+        yield f"{shown}; it falls due at that moment, {Moment(instant, zone)}"
     elif at.replace(tzinfo=zone, fold=1).utcoffset() != at.replace(tzinfo=zone, fold=0).utcoffset():
         shown = f"clocks in {name} show {at:%Y-%m-%d %H:%M} twice, since they are set back then"
         yield f"{shown}; it falls due the first time, {Moment(instant, zone)}"

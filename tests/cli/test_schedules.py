@@ -166,6 +166,14 @@ class TestChange:
         assert "nothing is different" in site("advertisement", "change", "ad", "--rerun", "never").err
         site("advertisement", "change", "nobody", "--rerun", "never", code=1)
 
+    def test_what_is_odd_about_its_times_is_said_when_they_change(self, site: Pxed) -> None:
+        mandatory(site, "--at", "monthly 30 8:00")
+        assert "note: " not in site("advertisement", "change", "ad", "--comment", "x").err
+        assert (
+            "note: 'monthly 29 08:00' leaves out"
+            in site("advertisement", "change", "ad", "--at", "monthly 29 8:00").err
+        )
+
 
 def test_a_task_sequence_is_disabled_for_all(site: Pxed) -> None:
     mandatory(site)
