@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pxed.wire.wake import magic_packet
-from tests.service.namespaces import Network
+from tests.service.namespaces import PATIENCE, Network, Serving
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
@@ -58,6 +58,24 @@ def test_every_served_interface_carries_the_packet(network: Network, config_file
             assert endpoint.recv(2048) == magic_packet("52:54:00:00:00:01")
     history = json.loads(pxed(network, config_file, "history", "ws-01", "--kind", "wake", "--json").stdout)
     assert [event["text"] for event in history] == ["magic packet on eth0, eth1"]
+
+
+def test_the_service_wakes_members_when_an_advertisement_falls_due(network: Network, tmp_path: Path) -> None:
+    with Serving(network, tmp_path) as serving, network.in_client(lambda: listener("eth0")) as endpoint:
+        for name in ("vmlinuz", "initrd.img"):
+            (tmp_path / name).write_bytes(b"content")
+        (tmp_path / "steps.json").write_text('{"steps": [{"kind": "command", "name": "Say", "run": "echo hello"}]}')
+        for words in (
+            ("computer", "add", "ws-01", "--mac", "52:54:00:00:00:01"),
+            ("bootimage", "add", "rescue", "--arch", "amd64", "--kernel", f"{tmp_path}/vmlinuz"),
+            ("sequence", "add", "install", f"{tmp_path}/steps.json", "--boot-image", "rescue"),
+            ("advertise", "install", "--to", "all-computers", "--mandatory", "--wake"),
+        ):
+            outcome = pxed(network, serving.config, *words)
+            assert outcome.returncode == 0, outcome.stderr
+        endpoint.settimeout(PATIENCE)
+        assert endpoint.recv(2048) == magic_packet("52:54:00:00:00:01")
+        serving.wait_for_log("waking 1 computers")
 
 
 def test_who_cannot_be_woken(network: Network, config_file: Path) -> None:
