@@ -139,9 +139,9 @@ class Machine:
     def _run(self, script: str) -> None:
         *first, last = re.findall(r"http://\S+/b/\S+", script)
         for url in first:
-            _get(url)
+            _fetch(url)
             self._maybe_crash()
-        _get(last)
+        _fetch(last)
         self.fetched = True
         self._maybe_crash()
         server = re.findall(r"pxed\.server=(\S+)", script)[0]
@@ -199,6 +199,12 @@ def _get(url: str, method: str = "GET", body: str | None = None) -> tuple[int, b
         connection.request(method, f"{parts.path}?{parts.query}", body)
         response = connection.getresponse()
         return response.status, response.read()
+
+
+def _fetch(url: str) -> None:
+    status, _ = _get(url)
+    if status != http.client.OK:
+        raise Crash
 
 
 def _ask_patiently(method: str, url: str, body: str | None = None) -> tuple[int, bytes]:

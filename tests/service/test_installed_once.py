@@ -24,7 +24,7 @@ from tests.support import KEY
 AT_LENGTH = bool(os.environ.get("PXED_PROOF"))
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(3600 if AT_LENGTH else 120)]
 
-COMPUTERS = 250 if AT_LENGTH else 12
+COMPUTERS = 500 if AT_LENGTH else 12
 KILLS = 300 if AT_LENGTH else 20
 THREADS = 4
 MOST_BOOTS = 200
