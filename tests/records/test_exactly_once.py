@@ -80,6 +80,8 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.grants: list[tuple[Grant, int]] = []
         """every grant that ever was handed out, with the number of its run"""
         self.runs = 0
+        self.verdicts: list[tuple[str, Boot]] = []
+        self.last: PxeRecord | None = None
         self.loop = asyncio.new_event_loop()
 
     def teardown(self) -> None:
@@ -103,8 +105,29 @@ class ExactlyOnce(RuleBasedStateMachine):
     def asked_for_the_script(self, name: str) -> None:
         """The loader of one boot may ask twice, and one that asks without any offer is a boot as well."""
         verdict = self.ask(name, Stage.SCRIPT)
-        if not isinstance(verdict, Boot) or not verdict.mandatory:
-            return
+        if isinstance(verdict, Boot) and verdict.mandatory:
+            self.verdicts.append((name, verdict))
+            self.claims(name, verdict)
+
+    @precondition(lambda self: self.verdicts)
+    @rule(data=st.data())
+    def claims_late(self, data: st.DataObject) -> None:
+        """Between a verdict and its claim anything may happen, another claim of the same try among it."""
+        self.claims(*data.draw(st.sampled_from(self.verdicts)))
+
+    @rule(name=POINTS, other=POINTS, steps=st.integers(1, 5))
+    def boots_through(self, name: str, other: str, steps: int) -> None:
+        """One boot as it should be, as far as it comes."""
+        self.switched_on(name)
+        self.asked_for_the_script(name)
+        self.asked_for_the_script(other)
+        for file in sorted(WANTED)[: steps - 1]:
+            self.send(name, file, -1)
+        for state in (RecordState.RUNNING, RecordState.SUCCEEDED)[: max(0, steps - 3)]:
+            self.hear(name, state, f"boot {len(self.grants)}", -1)
+
+    def claims(self, name: str, verdict: Boot) -> None:
+        self.reference.run.asked += 1
         try:
             record = self.loop.run_until_complete(self.points[name].records.claim(verdict, verdict.choices[0]))
         except PxedError:
@@ -116,7 +139,12 @@ class ExactlyOnce(RuleBasedStateMachine):
     @rule(data=st.data(), name=POINTS, file=st.sampled_from(sorted(WANTED)))
     def sent_a_file(self, data: st.DataObject, name: str, file: str) -> None:
         """With any grant that ever was: late, twice, of an older boot."""
-        grant, _ = data.draw(st.sampled_from(self.grants))
+        self.send(name, file, data.draw(st.integers(0, len(self.grants) - 1)))
+
+    def send(self, name: str, file: str, which: int) -> None:
+        if not self.grants:
+            return
+        grant, _ = self.grants[which]
         before = self.record()
         self.points[name].records.fetched(grant, file, WANTED)
         after = self.record()
@@ -134,7 +162,12 @@ class ExactlyOnce(RuleBasedStateMachine):
         boot=st.sampled_from(["boot-a", "boot-b", "boot-c"]),
     )
     def heard_from_an_agent(self, data: st.DataObject, name: str, state: RecordState | None, boot: str) -> None:
-        grant, _ = data.draw(st.sampled_from(self.grants))
+        self.hear(name, state, boot, data.draw(st.integers(0, len(self.grants) - 1)))
+
+    def hear(self, name: str, state: RecordState | None, boot: str, which: int) -> None:
+        if not self.grants:
+            return
+        grant, _ = self.grants[which]
         report = Report(state, boot, "")
         try:
             record = self.loop.run_until_complete(self.points[name].records.report(grant, report))
@@ -186,6 +219,14 @@ class ExactlyOnce(RuleBasedStateMachine):
     def tries_are_bounded(self) -> None:
         record = self.record()
         assert record is None or record.tries <= min(ATTEMPTS, self.reference.run.asked)
+
+    @invariant()
+    def a_try_never_goes_back(self) -> None:
+        last, record = self.last, self.record()
+        if last and record and (last.id, last.tries) == (record.id, record.tries):
+            assert list(RecordState).index(record.state) >= list(RecordState).index(last.state)
+            assert last.agent_boot in {"", record.agent_boot}
+        self.last = record
 
     @invariant()
     def nobody_is_stuck(self) -> None:
