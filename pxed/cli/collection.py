@@ -173,9 +173,9 @@ def limit(session: Session, name: str, hand_outs: int | None, unlimited: bool) -
         raise click.UsageError("say either a number or --none")
     with session.writing() as tx:
         changed = tx.limit_collection(find_collection(tx, name).id, hand_outs)
-    what = "any number" if hand_outs is None else f"at most {hand_outs}"
+    what = "any number of" if hand_outs is None else f"at most {hand_outs}"
     was = "" if changed else " already"
-    session.report({"collection": name, "per_hour": hand_outs}, f"collection {name}: {what} of hand-outs an hour{was}")
+    session.report({"collection": name, "per_hour": hand_outs}, f"collection {name}: {what} hand-outs an hour{was}")
 
 
 @command.command("add-member")

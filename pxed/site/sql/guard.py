@@ -120,8 +120,8 @@ class Guards(Advertisements):
             return False
         self._link.run(_SET_LIMIT, key=collection_id, hand_outs_per_hour=per_hour)
         self._set_by("collection", collection_id, ["hand_outs_per_hour"])
-        what = "no limit" if per_hour is None else f"at most {per_hour}"
-        self._edited(f"collection {name}: {what} of mandatory hand-outs an hour")
+        what = "any number of" if per_hour is None else f"at most {per_hour}"
+        self._edited(f"collection {name}: {what} mandatory hand-outs an hour")
         return True
 
     def approve(self, advertisement_id: int) -> Advertisement:
