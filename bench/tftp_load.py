@@ -12,7 +12,6 @@ latest packet again.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import heapq
 import json
 import socket
@@ -24,6 +23,7 @@ from statistics import median
 
 from bench.content import PAYLOADS, PERIOD, PROBE
 from bench.tftp_client import DATA, Client, Order, Outcome, inet
+from pxed import mmsg
 from pxed.wire.tftp import Error, ErrorCode, Opcode, ReadRequest, encode
 
 _BATCH = 128
@@ -59,9 +59,9 @@ class Way:
     def __init__(self, client: Client, server: tuple[str, int]) -> None:
         self.client = client
         self.name_buffer = bytearray(_sockaddr.pack(socket.AF_INET, server[1].to_bytes(2, "big"), inet(server[0])))
-        self.name = _address_of(self.name_buffer)
+        self.name = mmsg.pointer_to(self.name_buffer)
         self.control_buffer = bytearray(_pktinfo.pack(28, socket.IPPROTO_IP, _IP_PKTINFO, 0, client.address, bytes(4)))
-        self.control = _address_of(self.control_buffer)
+        self.control = mmsg.pointer_to(self.control_buffer)
 
     def turn_to(self, port: int) -> None:
         """From now on to that port of the server."""
@@ -90,10 +90,10 @@ class Load:
         self._socket = _open()
         self._fd = self._socket.fileno()
         self._out = bytearray(2 * _BATCH * _message.size)
-        self._out_at = _address_of(self._out)
+        self._out_at = mmsg.pointer_to(self._out)
         self._records = bytearray(_BATCH * _STRIDE)
         self._in = bytearray(_BATCH * _message.size)
-        self._in_at = _address_of(self._in)
+        self._in_at = mmsg.pointer_to(self._in)
         self._iovecs = bytearray(_BATCH * _iovec.size)
         self._prepare_receiving()
 
@@ -107,7 +107,7 @@ class Load:
         return Way(client, (order.server, order.port))
 
     def _prepare_receiving(self) -> None:
-        records, iovecs = _address_of(self._records), _address_of(self._iovecs)
+        records, iovecs = mmsg.pointer_to(self._records), mmsg.pointer_to(self._iovecs)
         for index in range(_BATCH):
             record, iovec = records + index * _STRIDE, index * _iovec.size
             _iovec.pack_into(self._iovecs, iovec, record + _HEAD, _STRIDE - _HEAD)
@@ -160,7 +160,7 @@ class Load:
     def _turn(self) -> int:
         """Takes what has come and acknowledges it: so many datagrams. Never sleeps, so that no server's time is spent
         on waking it up."""
-        count = int(_recvmmsg(self._fd, self._in_at, _BATCH, socket.MSG_DONTWAIT, None))
+        count = int(mmsg.recvmmsg(self._fd, self._in_at, _BATCH, socket.MSG_DONTWAIT, None))
         if count <= 0:
             return 0
         ways, records, payloads, full = self._ways, self._records, self._payloads, self._full
@@ -202,7 +202,7 @@ class Load:
             at += _STRIDE
         done = 0
         while done < queued:
-            sent = _sendmmsg(self._fd, self._out_at + done * _message.size, queued - done, 0)
+            sent = mmsg.sendmmsg(self._fd, self._out_at + done * _message.size, queued - done, 0)
             done += sent if sent > 0 else 1
         return count
 
@@ -284,21 +284,12 @@ def _open() -> socket.socket:
     return sock
 
 
-def _address_of(buffer: bytearray) -> int:
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
-
-
 _ACK_PACKETS = bytearray(b"".join(struct.pack("!HH", Opcode.ACK, block) for block in range(0x10000)))
 _ACK_IOVECS = bytearray(0x10000 * _iovec.size)
 for _block in range(0x10000):
-    _iovec.pack_into(_ACK_IOVECS, _block * _iovec.size, _address_of(_ACK_PACKETS) + 4 * _block, 4)
-_ACKS_AT = _address_of(_ACK_IOVECS)
+    _iovec.pack_into(_ACK_IOVECS, _block * _iovec.size, mmsg.pointer_to(_ACK_PACKETS) + 4 * _block, 4)
+_ACKS_AT = mmsg.pointer_to(_ACK_IOVECS)
 """an iovec for each ACK that there can be"""
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_recvmmsg, _sendmmsg = _libc.recvmmsg, _libc.sendmmsg
-_recvmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
-_sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
 
 
 def main() -> None:

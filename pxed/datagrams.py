@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
 
+from pxed import mmsg
+
 Address = tuple[str, int]
 Received = tuple[bytes, Address]
 """A datagram and where it came from."""
@@ -48,7 +50,7 @@ class Datagrams(Protocol):
 
 def datagrams_on(sock: socket.socket) -> Datagrams:
     """The fastest way that this system has for `sock`."""
-    return SystemDatagrams(sock) if BATCHED else PlainDatagrams(sock)
+    return SystemDatagrams(sock) if mmsg.BATCHED else PlainDatagrams(sock)
 
 
 class PlainDatagrams:
@@ -92,7 +94,7 @@ class SystemDatagrams:
         """As in `Datagrams`."""
         slots = self._receiving
         for _ in range(BATCH):
-            count: int = _recvmmsg(self._socket.fileno(), slots.messages_at, BATCH, socket.MSG_DONTWAIT, None)
+            count: int = mmsg.recvmmsg(self._socket.fileno(), slots.messages_at, BATCH, socket.MSG_DONTWAIT, None)
             if count > 0:
                 return [slots.taken(index) for index in range(count)]
             if ctypes.get_errno() == errno.EAGAIN:
@@ -110,7 +112,7 @@ class SystemDatagrams:
                 slots.put(index, data, address)
             done = 0
             while done < len(part):
-                sent: int = _sendmmsg(
+                sent: int = mmsg.sendmmsg(
                     self._socket.fileno(), slots.messages_at + done * _mmsghdr.size, len(part) - done, 0
                 )
                 if sent > 0:
@@ -130,8 +132,8 @@ class _Slots:
         self._names = bytearray(BATCH * _SOCKADDR)
         self._data = bytearray(BATCH * _SLOT)
         self._view = memoryview(self._data)
-        self.messages_at = _address_of_buffer(self._messages)
-        parts, names, data = map(_address_of_buffer, (self._parts, self._names, self._data))
+        self.messages_at = mmsg.pointer_to(self._messages)
+        parts, names, data = map(mmsg.pointer_to, (self._parts, self._names, self._data))
         for index in range(BATCH):
             part = index * _iovec.size
             _iovec.pack_into(self._parts, part, data + index * _SLOT, LARGEST + 1)
@@ -160,16 +162,3 @@ def _name_of(address: Address) -> bytes:
 @lru_cache(maxsize=1024)
 def _read_name(name: bytes) -> Address:
     return socket.inet_ntoa(name[4:8]), int.from_bytes(name[2:4])
-
-
-def _address_of_buffer(buffer: bytearray) -> int:
-    """Where `buffer` lies; it stays there as long as its length does not change."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
-BATCHED = hasattr(_libc, "recvmmsg") and hasattr(_libc, "sendmmsg")
-if BATCHED:
-    _recvmmsg, _sendmmsg = _libc.recvmmsg, _libc.sendmmsg
-    _recvmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
-    _sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)

@@ -30,7 +30,7 @@ FLOOR = {
         "wakeups",
     ),
     2: ("policy", "boot", "tftp.negotiation", "tftp.session", "tftp.lessons", "sequence"),
-    1: ("wire", "site", "config", "config_schema"),
+    1: ("wire", "site", "config", "config_schema", "mmsg"),
     0: ("errors",),
 }
 SIDEWAYS = {

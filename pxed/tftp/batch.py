@@ -21,6 +21,7 @@ import struct
 import sys
 from typing import Protocol
 
+from pxed import mmsg
 from pxed.tftp.blocks import HEADER, PAIR_SHIFT, Memory, Piece, piece_with
 from pxed.wire.tftp import Opcode
 
@@ -80,9 +81,9 @@ class Lane:
         self.block_size = block_size
         self.segments = max(1, min(_SEGMENTS, _MAX_DATAGRAM // (block_size + HEADER)))
         self.peer = bytearray(peer + bytes(_SOCKADDR - len(peer)))
-        self.name = _address_of_buffer(self.peer)
+        self.name = mmsg.pointer_to(self.peer)
         self.control_buffer = bytearray(_segment_size.pack(18, socket.IPPROTO_UDP, _UDP_SEGMENT, block_size + HEADER))
-        self.control = _address_of_buffer(self.control_buffer)
+        self.control = mmsg.pointer_to(self.control_buffer)
         self.piece: Piece | None = None
         self.read_from(memory)
 
@@ -131,7 +132,7 @@ def address_of(peer: Peer) -> tuple[str, int]:
 
 def batch_for(sock: socket.socket) -> Batch:
     """The fastest batch that this system has for `sock`."""
-    return SystemBatch(sock) if BATCHED else PlainBatch(sock)
+    return SystemBatch(sock) if mmsg.BATCHED else PlainBatch(sock)
 
 
 class PlainBatch:
@@ -193,16 +194,16 @@ class SystemBatch:
         """pieces that lanes have turned away from and messages still refer to"""
         self._unreadable: list[Peer] = []
         self._messages = bytearray(_QUEUED * _mmsghdr.size)
-        self._messages_at = _address_of_buffer(self._messages)
+        self._messages_at = mmsg.pointer_to(self._messages)
         self._records = bytearray(RECEIVED * _record.size)
         self._received = bytearray(RECEIVED * _mmsghdr.size)
-        self._received_at = _address_of_buffer(self._received)
+        self._received_at = mmsg.pointer_to(self._received)
         self._received_iovecs = bytearray(RECEIVED * _iovec.size)
         self._prepare_receiving()
         self._heads_view = memoryview(self._records)
 
     def _prepare_receiving(self) -> None:
-        records, iovecs = _address_of_buffer(self._records), _address_of_buffer(self._received_iovecs)
+        records, iovecs = mmsg.pointer_to(self._records), mmsg.pointer_to(self._received_iovecs)
         for index in range(RECEIVED):
             record = records + index * _record.size
             iovec = index * _iovec.size
@@ -212,7 +213,7 @@ class SystemBatch:
 
     def receive(self) -> list[Packet]:
         """As in `Batch`."""
-        count = _recvmmsg(self._fd, self._received_at, RECEIVED, socket.MSG_DONTWAIT, None)
+        count = mmsg.recvmmsg(self._fd, self._received_at, RECEIVED, socket.MSG_DONTWAIT, None)
         if count <= 0:
             return []
         packets: list[Packet] = list(_record.iter_unpack(self._heads_view[: count * _record.size]))
@@ -273,7 +274,7 @@ class SystemBatch:
     def _send(self) -> None:
         done = 0
         while done < self._queued:
-            sent = _sendmmsg(self._fd, self._messages_at + done * _mmsghdr.size, self._queued - done, 0)
+            sent = mmsg.sendmmsg(self._fd, self._messages_at + done * _mmsghdr.size, self._queued - done, 0)
             if sent > 0:
                 done += sent
                 continue
@@ -297,17 +298,4 @@ class SystemBatch:
             self._segmentation = self._segmentation and number != errno.EIO
             for pair in range(iovecs, iovecs + parts * _iovec.size, 1 << PAIR_SHIFT):
                 single = bytearray(_mmsghdr.pack(name, _SOCKADDR, pair, 2, 0, 0, 0, 0))
-                _sendmmsg(self._fd, _address_of_buffer(single), 1, 0)
-
-
-def _address_of_buffer(buffer: bytearray) -> int:
-    """Where `buffer` lies; it stays there as long as its length does not change."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
-BATCHED = hasattr(_libc, "recvmmsg") and hasattr(_libc, "sendmmsg")
-if BATCHED:
-    _recvmmsg, _sendmmsg = _libc.recvmmsg, _libc.sendmmsg
-    _recvmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
-    _sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+                mmsg.sendmmsg(self._fd, mmsg.pointer_to(single), 1, 0)
