@@ -84,7 +84,10 @@ def test_wrong_use(site: Pxed) -> None:
 
 @pytest.fixture
 def follower(busy: Pxed, config_file: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "pxed", "log", "--follow", "--limit", "1", "--kind", "state"]
+    # where tests run in the background of a shell, SIGINT is ignored from the start
+    interruptible = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{interruptible}; from pxed.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "log", "--follow", "--limit", "1", "--kind", "state"]
     environment = os.environ | {"PXED_CONFIG": str(config_file)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
         yield process

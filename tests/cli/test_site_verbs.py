@@ -193,7 +193,7 @@ class TestSequence:
     def test_add_list_show(self, site: Pxed) -> None:
         expected = {"id": 1, "name": "install", "boot_image": "rescue", "document": self.DOCUMENT, "enabled": True}
         assert site("sequence", "list", "--json").json == [expected]
-        assert site("sequence", "list").out.splitlines()[1].split() == ["install", "rescue", "1"]
+        assert site("sequence", "list").out.splitlines()[1].split() == ["install", "rescue", "1", "yes"]
         assert site("sequence", "show", "install", "--json").json == expected | {"advertisements": []}
 
     def test_toml_with_groups_is_shown_as_an_outline(self, site: Pxed, tmp_path: Path) -> None:
