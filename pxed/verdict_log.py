@@ -21,8 +21,9 @@ _REPEAT = timedelta(seconds=60)
 _REMEMBERED_CLIENTS = 4096
 """Bound of that memory: a stranger can invent MAC addresses, so the oldest go first."""
 _INTERVAL, _LINES = timedelta(seconds=30), 9_000
-"""So many lines are logged in that time, the others counted: the journal drops all of a service beyond 10,000
-(RateLimitBurst= in journald.conf(5)), and a storm of packets is for answering."""
+"""So many verdicts are told in that time, the others counted. The journal drops all of a service beyond 10,000 lines
+(RateLimitBurst= in journald.conf(5)), history keeps a million events, which a flood of packets would push out within a
+minute, and a storm is for answering."""
 
 
 class VerdictLog:
@@ -40,7 +41,9 @@ class VerdictLog:
             if log.isEnabledFor(logging.DEBUG):
                 self._log(logging.DEBUG, facts, evidence, verdict)
             return
-        if self._is_room(now) and log.isEnabledFor(logging.INFO):
+        if not self._is_room(now):
+            return
+        if log.isEnabledFor(logging.INFO):
             self._log(logging.INFO, facts, evidence, verdict)
         who = _computer_of(evidence)
         if who is not None:
@@ -79,13 +82,10 @@ class VerdictLog:
         return kind is type(verdict) and rule == verdict.rule and timedelta(0) <= now - when < _REPEAT
 
     def _is_room(self, now: datetime) -> bool:
-        """Whether one more line may be logged; says how many were not when the time is over."""
+        """Whether one more verdict may be told; says how many were not when the time is over."""
         if self._interval_began is None or not timedelta(0) <= now - self._interval_began < _INTERVAL:
             if self._lines > _LINES:
-                log.warning(
-                    "%d verdicts more were not logged; `pxed history` has those of known computers",
-                    self._lines - _LINES,
-                )
+                log.warning("a storm of packets: %d verdicts more were neither logged nor kept", self._lines - _LINES)
             self._interval_began, self._lines = now, 0
         self._lines += 1
         return self._lines <= _LINES

@@ -12,7 +12,7 @@ from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Abort, Ignore
 from pxed.records import Records
 from pxed.site.identity import IdentifierKind, IdentifierList
-from pxed.site.model import Evidence, Kind, Plan
+from pxed.site.model import EventKind, Evidence, Kind, Plan
 from pxed.site.store import Client as Identifiers
 from pxed.verdicts import Verdicts
 from pxed.wire.architecture import architecture
@@ -136,19 +136,23 @@ def test_a_mandatory_advertisement_of_a_batch_is_each_computer_s_own(bench: Benc
     assert [len(bench.site.records(str(one.id))) for one in computers] == [1, 1, 1]
 
 
-def test_a_storm_is_logged_no_further_than_the_journal_takes_it_and_counted(
+def test_of_a_storm_no_more_is_told_than_the_journal_takes_and_the_rest_is_counted(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     clients = [
         replace(FACTS, mac=f"52:54:01:00:{number >> 8:02x}:{number & 255:02x}", guid=None) for number in range(9003)
     ]
     bench.verdicts.decide_all(clients)
+    subject = str(add_computer(bench.site).id)
+    bench.verdicts.decide(FACTS)
     assert len(caplog.records) == 9000
-    bench.clock.advance(30)
+    assert bench.site.events(subject, 10, [EventKind.VERDICT]) == []
+    bench.clock.advance(61)
     bench.verdicts.decide(FACTS)
     assert [record.getMessage() for record in caplog.records[9000:9001]] == [
-        "3 verdicts more were not logged; `pxed history` has those of known computers"
+        "a storm of packets: 4 verdicts more were neither logged nor kept"
     ]
+    assert len(bench.site.events(subject, 10, [EventKind.VERDICT])) == 1
 
 
 def test_the_firmware_that_asks_is_noted_if_it_is_another_one(bench: Bench) -> None:
