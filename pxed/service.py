@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import ssl
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -49,6 +50,9 @@ _REBIND_SECONDS = 10.0
 """An interface whose ports could not be bound is tried again after this time."""
 _PRUNE_SECONDS = 6 * 3600.0
 _FORGET_SECONDS = 3600.0
+_SWITCH_SECONDS = 0.0005
+"""After so long another thread (the writer) has to let the loop in, which asks for the interpreter after every system
+call: with Python's five milliseconds one answer in a hundred took longer than that."""
 _MOST_WORKERS = 4
 """if `tftp.workers` leaves the number to us"""
 _AT_START_ONLY = (
@@ -130,6 +134,7 @@ class Service:
                 tasks.create_task(self._wake_ups(point).run()),
             ]
             await pool.ready()
+            sys.setswitchinterval(_SWITCH_SECONDS)
             _calm_the_collector()
             self._announce()
             await self._stop.wait()
