@@ -88,10 +88,10 @@ def _ceiling(net: Network, directory: Path, packets: int, rounds: int) -> Result
 
 def _measured(net: Network, load: Load, directory: Path, rounds: int) -> list[Result]:
     rate = Result("Answers", f"{load.name}: rate", "packets/s", "higher", load.bar, load.floor)
-    half = Result("Answers", f"{load.name}: p50 at half of that rate", "ms", "lower", load.latency_bar)
-    slow = Result("Answers", f"{load.name}: p99 at half of that rate", "ms", "lower", limit=5.0)
+    calmly = "half of the bar" if load.floor else "half of that rate"
+    half = Result("Answers", f"{load.name}: p50 at {calmly}", "ms", "lower", load.latency_bar)
+    slow = Result("Answers", f"{load.name}: p99 at {calmly}", "ms", "lower", limit=5.0 if load.floor else None)
     memory = Result("Answers", f"{load.name}: resident memory of the service", "MB", "lower", limit=250.0)
-    first = Result("Answers", f"{load.name}: start of the program to the first answer", "s", "lower", limit=1.0)
     servers: dict[str, Server] = {SUBJECT: _pxed(load, directory)}
     if load.hosts is not None:
         servers["dnsmasq"] = _dnsmasq(load.hosts, directory)
@@ -99,14 +99,13 @@ def _measured(net: Network, load: Load, directory: Path, rounds: int) -> list[Re
         for name, command in servers.items():
             order = load.order if name == SUBJECT else _for_dnsmasq(load)
             try:
-                begun = time.monotonic()
                 with running(net, net.on_server(command(directory)), directory / f"{name}.log") as pid:
                     _wait_for_answer(net, order)
-                    first.add(name, time.monotonic() - begun)
                     storm = _send(net, order)
                     rate.add(name, storm.rate)
                     if not order.unknown:
-                        calm = _send(net, replace(order, packets=order.packets // 4, rate=storm.rate / 2))
+                        at_rate = load.floor / 2 if load.floor and name == SUBJECT else storm.rate / 2
+                        calm = _send(net, replace(order, packets=order.packets // 4, rate=at_rate))
                         half.add(name, calm.p50 * 1000)
                         slow.add(name, calm.p99 * 1000)
                     memory.add(name, sum(resident(pid)))
@@ -114,7 +113,7 @@ def _measured(net: Network, load: Load, directory: Path, rounds: int) -> list[Re
                         rate.note(f"{name}: {storm.lost} not answered, {storm.wrong} answered wrongly")
             except Silent as error:
                 rate.note(f"{name} {error}")
-    return [result for result in (rate, half, slow, memory, first) if result.samples]
+    return [result for result in (rate, half, slow, memory) if result.samples]
 
 
 def _for_dnsmasq(load: Load) -> Order:
