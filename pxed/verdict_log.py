@@ -20,10 +20,12 @@ _REPEAT = timedelta(seconds=60)
 """The same verdict for the same client within this time is a firmware's retry: debug level only."""
 _REMEMBERED_CLIENTS = 4096
 """Bound of that memory: a stranger can invent MAC addresses, so the oldest go first."""
-_INTERVAL, _LINES = timedelta(seconds=30), 9_000
-"""So many verdicts are told in that time, the others counted. The journal drops all of a service beyond 10,000 lines
-(RateLimitBurst= in journald.conf(5)), history keeps a million events, which a flood of packets would push out within a
-minute, and a storm is for answering."""
+_AT_ONCE, _A_SECOND = 4_500, 150
+"""So many verdicts are told at once, and so many a second in a storm that lasts; the others are counted. The journal
+drops all of a service beyond 10,000 lines in 30 seconds (RateLimitBurst= in journald.conf(5)), history keeps a million
+events, which a flood of packets would push out within a minute, and a storm is for answering."""
+_COUNTED_SECONDS = 30
+"""How often it is said how many were not told."""
 
 
 class VerdictLog:
@@ -32,8 +34,10 @@ class VerdictLog:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._last: OrderedDict[tuple[str, str], tuple[type[Verdict], str, datetime]] = OrderedDict()
-        self._interval_began: datetime | None = None
-        self._lines = 0
+        self._second = 0
+        self._room = _AT_ONCE
+        self._untold = 0
+        self._untold_since = 0
 
     def tell(self, facts: Facts, evidence: Evidence, verdict: Verdict, now: datetime) -> None:
         """Logs `verdict`, and notes it in the computer's history, unless it repeats the last one."""
@@ -82,13 +86,22 @@ class VerdictLog:
         return kind is type(verdict) and rule == verdict.rule and timedelta(0) <= now - when < _REPEAT
 
     def _is_room(self, now: datetime) -> bool:
-        """Whether one more verdict may be told; says how many were not when the time is over."""
-        if self._interval_began is None or not timedelta(0) <= now - self._interval_began < _INTERVAL:
-            if self._lines > _LINES:
-                log.warning("a storm of packets: %d verdicts more were neither logged nor kept", self._lines - _LINES)
-            self._interval_began, self._lines = now, 0
-        self._lines += 1
-        return self._lines <= _LINES
+        """Whether one more verdict may be told; now and then says how many were not."""
+        second = int(now.timestamp())
+        if second != self._second:
+            # a clock that was set back has gone on all the same
+            self._room = min(_AT_ONCE, self._room + abs(second - self._second) * _A_SECOND)
+            self._second = second
+            if self._untold and abs(second - self._untold_since) >= _COUNTED_SECONDS:
+                log.warning("a storm of packets: %d verdicts more were neither logged nor kept", self._untold)
+                self._untold = 0
+        if self._room:
+            self._room -= 1
+            return True
+        if not self._untold:
+            self._untold_since = second
+        self._untold += 1
+        return False
 
 
 def _computer_of(evidence: Evidence) -> Computer | None:

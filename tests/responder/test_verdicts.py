@@ -136,21 +136,28 @@ def test_a_mandatory_advertisement_of_a_batch_is_each_computer_s_own(bench: Benc
     assert [len(bench.site.records(str(one.id))) for one in computers] == [1, 1, 1]
 
 
+def strangers(count: int, group: int) -> list[Facts]:
+    return [
+        replace(FACTS, mac=f"52:54:01:{group:02x}:{number >> 8:02x}:{number & 255:02x}", guid=None)
+        for number in range(count)
+    ]
+
+
 def test_of_a_storm_no_more_is_told_than_the_journal_takes_and_the_rest_is_counted(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clients = [
-        replace(FACTS, mac=f"52:54:01:00:{number >> 8:02x}:{number & 255:02x}", guid=None) for number in range(9003)
-    ]
-    bench.verdicts.decide_all(clients)
+    bench.verdicts.decide_all(strangers(4503, 1))
     subject = str(add_computer(bench.site).id)
     bench.verdicts.decide(FACTS)
-    assert len(caplog.records) == 9000
+    assert len(caplog.records) == 4500
     assert bench.site.events(subject, 10, [EventKind.VERDICT]) == []
+    bench.clock.advance(2)
+    bench.verdicts.decide_all(strangers(301, 2))
+    assert len(caplog.records) == 4800
     bench.clock.advance(61)
     bench.verdicts.decide(FACTS)
-    assert [record.getMessage() for record in caplog.records[9000:9001]] == [
-        "a storm of packets: 4 verdicts more were neither logged nor kept"
+    assert [record.getMessage() for record in caplog.records[4800:4801]] == [
+        "a storm of packets: 5 verdicts more were neither logged nor kept"
     ]
     assert len(bench.site.events(subject, 10, [EventKind.VERDICT])) == 1
 
