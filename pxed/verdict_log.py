@@ -106,8 +106,7 @@ class VerdictLog:
 
 def _computer_of(evidence: Evidence) -> Computer | None:
     """Whose history it is; in a conflict that of the computer with the MAC address."""
-    who = evidence.by_mac or (evidence.by_guid[0] if evidence.by_guid else None)
-    return who.computer if who else None
+    return evidence.known.computer if evidence.known else None
 
 
 def outcome_of(verdict: Verdict) -> str:

@@ -110,7 +110,7 @@ class Verdicts:
             return
         if facts.guid is not None:
             self._identities.notice(facts.mac, facts.guid, facts.interface, now, conflict=evidence.disagrees)
-        known = evidence.by_mac or (evidence.by_guid[0] if evidence.by_guid else None)
+        known = evidence.known
         code = facts.architecture.code
         if known is not None:
             if known.computer.firmware != LOADER_KEYS.get(code, ""):

@@ -15,7 +15,7 @@ from pxed.cli.output import print_csv, print_rows
 from pxed.cli.session import Session
 from pxed.errors import UsageError
 from pxed.policy.progress import Member, Progress, members_of, progress_of
-from pxed.site.model import Kind, RecordState
+from pxed.site.model import Kind
 
 if TYPE_CHECKING:
     from pxed.config import Config
@@ -159,7 +159,7 @@ def running(session: Session, minutes: int, as_csv: bool) -> None:
         unfinished = [
             (record, progress)
             for record in tx.all_records()
-            if (progress := _progress(session.config, record)) in _UNFINISHED
+            if (progress := progress_of(record, session.config)) in _UNFINISHED
             and now - record.offered_at >= timedelta(minutes=minutes)
         ]
         rows = [
@@ -195,7 +195,7 @@ def computer(session: Session, computer: str, as_csv: bool) -> None:
         rows = []
         for record in tx.records(subject):
             advertisement = advertisements[record.advertisement_id]
-            member = Member(subject, name, _progress(session.config, record), record)
+            member = Member(subject, name, progress_of(record, session.config), record)
             rows.append(_member_row(tx, member) | {"advertisement": advertisement.name, "kind": advertisement.kind})
     _print(session, rows, _RECORDS, as_csv, f"{name} was given nothing yet")
 
@@ -203,10 +203,6 @@ def computer(session: Session, computer: str, as_csv: bool) -> None:
 def _members(tx: Tx, config: Config, advertisement: Advertisement) -> Iterator[Member]:
     computers = tx.members(advertisement.collection_id, include_subcollections=advertisement.include_subcollections)
     return members_of(advertisement, computers, tx.all_records(advertisement.id), tx.restraints(), config)
-
-
-def _progress(config: Config, record: Any) -> Progress:
-    return progress_of(record, RecordState(config.responder.consume), config.responder.attempts)
 
 
 def _counts(tx: Tx, config: Config, advertisement: Advertisement) -> dict[str, Any]:

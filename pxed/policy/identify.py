@@ -53,7 +53,7 @@ def identify(facts: Facts, evidence: Evidence, plan: Plan) -> Identity:
     unknown one, and if both are shared, one that nobody can tell from others.
     """
     shared = Shared(plan.shared.macs.get(facts.mac), plan.shared.guids.get(facts.guid) if facts.guid else None)
-    sole = evidence.by_mac or (evidence.by_guid[0] if evidence.by_guid else None)
+    sole = evidence.known
     if sole is not None and all(known is sole for known in evidence.by_guid):
         how = (
             "MAC address and GUID"

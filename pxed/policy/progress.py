@@ -54,11 +54,13 @@ _BY_STATE = {
 _NOT_BEGUN = frozenset({RecordState.OFFERED, RecordState.LOADING})
 
 
-def progress_of(record: PxeRecord | None, consume: RecordState, attempts: int) -> Progress:
-    """Of a computer with that record (None: it was never handed out); `consume` and `attempts` as in `[responder]`."""
+def progress_of(record: PxeRecord | None, config: Config) -> Progress:
+    """Of a computer with that record (None: it was never handed out)."""
+    attempts = config.responder.attempts
     if record is None:
         return Progress.PENDING
-    if record.state in _NOT_BEGUN and is_spent(record, consume, attempts) and record.tries >= attempts:
+    spent = is_spent(record, RecordState(config.responder.consume), attempts)
+    if record.state in _NOT_BEGUN and spent and record.tries >= attempts:
         return Progress.GIVEN_UP
     return _BY_STATE[record.state]
 
@@ -76,14 +78,13 @@ def members_of(
     Held back is what would be held back if it booted now, as far as that needs no counting.
     """
     left = {record.subject: record for record in records}
-    consume, attempts = RecordState(config.responder.consume), config.responder.attempts
     for computer in computers:
         record = left.pop(str(computer.id), None)
-        progress, reason = progress_of(record, consume, attempts), ""
+        progress, reason = progress_of(record, config), ""
         if progress is Progress.PENDING and advertisement.kind is Kind.MANDATORY:
             held_back = objection(HandOut(advertisement, computer, frozenset()), restraints, config.guard)
             if held_back is not None:
                 progress, reason = Progress.HELD_BACK, str(held_back)
         yield Member(str(computer.id), computer.name, progress, record, reason)
     for subject, record in left.items():
-        yield Member(subject, "", progress_of(record, consume, attempts), record)
+        yield Member(subject, "", progress_of(record, config), record)

@@ -279,9 +279,14 @@ class Evidence:
     """what the guard counts; None if nobody has counted, since nothing is due or nothing is limited"""
 
     @property
+    def known(self) -> Known | None:
+        """The computer that is meant first: the one with the MAC address, else one with the GUID."""
+        return self.by_mac or (self.by_guid[0] if self.by_guid else None)
+
+    @property
     def disagrees(self) -> bool:
         """Whether it points at different computers."""
-        first = self.by_mac or (self.by_guid[0] if self.by_guid else None)
+        first = self.known
         return any(each is not first for each in self.by_guid)
 
 

@@ -20,8 +20,8 @@ _TRIM_EVERY = 1_000
 
 _RAISE = Statement(update(site).values(change=site.c.change + 1))
 _ADD_EVENT = Statement(insert(event).returning(event.c.id), "at", "kind", "subject", "text", "user")
-_LAST_EVENT = Statement(select(func.max(event.c.id)))
-_TRIM_EVENTS = Statement(delete(event).where(event.c.id <= bindparam("last")))
+LAST_EVENT = Statement(select(func.max(event.c.id)))
+TRIM_EVENTS = Statement(delete(event).where(event.c.id <= bindparam("last")))
 
 _SAME_VALUE = (
     provenance.c.object == bindparam("kind"),
@@ -94,8 +94,8 @@ class Edits:
                 )
             }
             self._link.run(_add_events(len(chunk)), user=self._user, **values)
-        last = self._link.rows(_LAST_EVENT)[0][0]
-        self._link.run(_TRIM_EVENTS, last=last - EVENTS_KEPT)
+        last = self._link.rows(LAST_EVENT)[0][0]
+        self._link.run(TRIM_EVENTS, last=last - EVENTS_KEPT)
 
     def _raise_change(self) -> None:
         if not self._raised:
@@ -109,4 +109,4 @@ class Edits:
         )
         # identifiers only go up, so the oldest are a range at the low end of the primary key: no scan
         if added % _TRIM_EVERY == 0:
-            self._link.run(_TRIM_EVENTS, last=added - EVENTS_KEPT)
+            self._link.run(TRIM_EVENTS, last=added - EVENTS_KEPT)

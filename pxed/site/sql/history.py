@@ -7,19 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice, takewhile
 
-from sqlalchemy import BindParameter, bindparam, delete, func, select
+from sqlalchemy import BindParameter, bindparam, select
 
 from pxed.site.model import Event, EventKind, SetBy
 from pxed.site.sql.computers import COMPUTER_NAME
-from pxed.site.sql.edits import Edits
+from pxed.site.sql.edits import LAST_EVENT, TRIM_EVENTS, Edits
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Row, Statement
 from pxed.site.tables import event, provenance
 
 _COLUMNS = (event.c.id, event.c.at, event.c.kind, event.c.subject, event.c.text, event.c.user)
-_LAST = Statement(select(func.max(event.c.id)))
 _OLDEST = Statement(select(event.c.id, event.c.at).order_by(event.c.id).limit(bindparam("limit")))
-_FORGET = Statement(delete(event).where(event.c.id <= bindparam("last")))
 
 _SET_BY = Statement(
     select(provenance.c.field, provenance.c.user, provenance.c.at).where(
@@ -63,7 +61,7 @@ class History(Edits):
         return self._each(number, subject, kinds, forward=False)
 
     def last_event(self) -> int:
-        row = self._link.rows(_LAST)[0]
+        row = self._link.rows(LAST_EVENT)[0]
         return row[0] or 0
 
     def forget_events(self, before: datetime, keep: int) -> int:
@@ -72,7 +70,7 @@ class History(Edits):
         last_to_go = self.last_event() - keep
         oldest = self._link.rows(_OLDEST, limit=_CHUNK)
         going = list(takewhile(lambda row: row[0] <= last_to_go or row[1] < to_micros(before), oldest))
-        return self._link.run(_FORGET, last=going[-1][0]) if going else 0
+        return self._link.run(TRIM_EVENTS, last=going[-1][0]) if going else 0
 
     def subject_name(self, subject: str) -> str:
         if not subject.isdecimal():
