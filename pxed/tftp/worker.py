@@ -7,6 +7,7 @@ process opens no privileged port, no database and no log: it gets bound sockets 
 from __future__ import annotations
 
 import argparse
+import os
 import select
 import signal
 import socket
@@ -22,6 +23,8 @@ from pxed.tftp.outlet import Outlet
 from pxed.tftp.reception import Reception, Rules
 from pxed.tftp.vigil import Vigil
 
+_NICE = 5
+"""An answer to DHCP, by the service, goes before blocks of files where both want the same processor."""
 _TIDY_SECONDS = 60.0
 """between two looks for data sockets that nobody uses"""
 
@@ -146,6 +149,7 @@ def main() -> None:
     # Ctrl-C and a service manager's signal reach the whole group; the service decides when the workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.nice(_NICE)
     Worker(channel).run()
 
 
