@@ -38,9 +38,59 @@ class _Server:
     process: psutil.Process
 
 
+@dataclass(frozen=True)
+class _Trial:
+    """One load for each server in turn: a round takes seconds, all of them about four minutes."""
+
+    name: str
+    load: Load
+    rounds: int
+    quick_requests: int
+    """in the single round of a quick run; 0 if that leaves it out"""
+    bar: float | None
+
+
+_TRIALS = (
+    _Trial(
+        "500 clients at once, 20 MB each",
+        Load("small.img", "small.img", 500, 1000, size=20 * _MB),
+        rounds=5,
+        quick_requests=500,
+        bar=0.9,
+    ),
+    _Trial(
+        "500 clients at once, 150 MB each",
+        Load("large.img", "large.img", 500, 500, size=150 * _MB),
+        rounds=3,
+        quick_requests=0,
+        bar=0.9,
+    ),
+    _Trial(
+        "500 clients at once, the second half of 20 MB by Range",
+        Load("small.img", "small.img", 500, 1500, first=10 * _MB, size=10 * _MB, status=206),
+        rounds=7,
+        quick_requests=500,
+        bar=0.9,
+    ),
+    _Trial(
+        "500 clients at once, 20 ranges of 1 MiB on each connection",
+        Load("large.img", "large.img", 500, 10_000, each=20, first=77 * _MB, size=1 << 20, status=206),
+        rounds=3,
+        quick_requests=0,
+        bar=None,
+    ),
+    _Trial(
+        "HTTPS, 100 clients at once, 20 MB each",
+        Load("small.img", "small.img", 100, 200, size=20 * _MB, tls=True),
+        rounds=5,
+        quick_requests=100,
+        bar=0.5,
+    ),
+)
+
+
 def run(quick: bool) -> list[Result]:
     """All loads, pxed and nginx in turn."""
-    rounds, share = (3, 0.2) if quick else (7, 1.0)
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pxed-bench-http-")))
         net = stack.enter_context(network())
@@ -51,42 +101,22 @@ def run(quick: bool) -> list[Result]:
             "pxed": stack.enter_context(_pxed(net, directory, config, image)),
             "nginx": stack.enter_context(_nginx(net, directory)),
         }
-        whole, half = 20 * _MB, 10 * _MB
-        loads = [
-            (
-                "500 clients at once, 20 MB each",
-                Load("small.img", "small.img", 500, int(2500 * share), size=whole),
-                0.9,
-            ),
-            ("500 clients at once, 150 MB each", Load("large.img", "large.img", 500, 500, size=150 * _MB), 0.9),
-            (
-                "500 clients at once, the second half of 20 MB by Range",
-                Load("small.img", "small.img", 500, int(2500 * share), first=half, size=half, status=206),
-                0.9,
-            ),
-            (
-                "500 clients at once, 20 ranges of 1 MiB on each connection",
-                Load("large.img", "large.img", 500, 10_000, each=20, first=77 * _MB, size=1 << 20, status=206),
-                None,
-            ),
-        ]
-        if quick:
-            del loads[1]
-        encrypted = Load("small.img", "small.img", 100, int(500 * share), size=whole, tls=True)
-        loads.append(("HTTPS, 100 clients at once, 20 MB each", encrypted, 0.5))
         results = []
-        for name, load, bar in loads:
-            results += _measured(net, name, load, bar, servers, rounds)
+        for trial in _TRIALS:
+            if quick and trial.quick_requests:
+                once = replace(trial, rounds=1, load=replace(trial.load, requests=trial.quick_requests))
+                results += _measured(net, once, servers)
+            elif not quick:
+                results += _measured(net, trial, servers)
         return results
 
 
-def _measured(
-    net: Network, what: str, load: Load, bar: float | None, servers: dict[str, _Server], rounds: int
-) -> list[Result]:
+def _measured(net: Network, trial: _Trial, servers: dict[str, _Server]) -> list[Result]:
+    what, load, bar = trial.name, trial.load, trial.bar
     work = Result("HTTP", f"{what}: octets per second of server CPU", "MB/s", "higher", bar)
     pace = Result("HTTP", f"{what}: throughput", "MB/s", "higher")
     slow = Result("HTTP", f"{what}: slowest request", "s", "lower")
-    for _ in range(rounds):
+    for _ in range(trial.rounds):
         for name, server in servers.items():
             before = _cpu_seconds(server.process)
             fetched = _fetch(
