@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -102,8 +102,17 @@ class Place(Protocol):
 class Serving:
     """A running `pxed serve` with its log."""
 
-    def __init__(self, network: Place, root: Path, settings: str = "", interfaces: tuple[str, ...] = ("eth0",)) -> None:
+    def __init__(
+        self,
+        network: Place,
+        root: Path,
+        settings: str = "",
+        interfaces: tuple[str, ...] = ("eth0",),
+        wrapper: Callable[..., Sequence[str]] = lambda *command: command,
+    ) -> None:
+        """`wrapper` makes another command line of the service's."""
         self.root = root
+        self._wrapper = wrapper
         self.config = root / "pxed.toml"
         self.network = network
         self.write(settings, interfaces)
@@ -125,9 +134,9 @@ class Serving:
 
     def start(self, **environment: str) -> Serving:
         """Starts the process; does not wait."""
-        command = ["ip", "netns", "exec", self.network.point, sys.executable, "-m", "pxed", "serve"]
+        serve = self._wrapper(sys.executable, "-m", "pxed", "serve", "--config", str(self.config))
         self._process = subprocess.Popen(
-            [*command, "--config", str(self.config)],
+            ["ip", "netns", "exec", self.network.point, *serve],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **environment},

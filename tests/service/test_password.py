@@ -12,6 +12,7 @@ import pytest
 from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
 from pxed.wire.options import decode_options
 from tests.boot.ipxe import Loader, Url
+from tests.service import confinement
 from tests.service.namespaces import Network, Serving, dhcp_client
 from tests.support import MAC
 
@@ -56,7 +57,8 @@ def add_what_boots(serving: Serving, directory: Path) -> None:
 
 
 def test_from_the_offer_over_https_to_the_boot_image(network: Network, tmp_path: Path) -> None:
-    serving = Serving(network, tmp_path, "[https]\nport = 8443")
+    """As the systemd unit confines the service."""
+    serving = Serving(network, tmp_path, "[https]\nport = 8443", wrapper=confinement.wrapped)
     serving.cli("cert", "init", "--name", "192.0.2.1")
     authority = tmp_path / "ca.pem"
     authority.write_text(serving.cli("cert", "export-ca"))
