@@ -15,31 +15,19 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pxed.errors import UsageError
 from pxed.site.identifiers import parse_mac
 from pxed.site.zones import machine_zone, zone_of
 
-if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler
-    from pydantic_core import CoreSchema
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """An annotation: the value must also pass `function`, which returns it or raises ValueError in its own words.
-
-    It speaks pydantic's protocol for annotations, so that pydantic is imported by `load` alone.
-    """
+    """An annotation: a value of the file must also pass `function`, which returns what it stands for or raises
+    ValueError in its own words."""
 
     function: Callable[[Any], Any]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """What pydantic shall do with a value so annotated: its own check of the type first, then ours."""
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_after_validator_function(self.function, handler(source))
 
 
 def _between(low: float, high: float) -> Check:
@@ -74,12 +62,6 @@ def _file_name(name: str) -> str:
     if not name or "/" in name or "\\" in name or name in {".", ".."} or not name.isprintable():
         raise ValueError(f"{name!r} is not a plain file name such as 'snponly.efi'")
     return name
-
-
-def _kind_of_firmware(key: str) -> str:
-    if key not in DEFAULT_LOADERS:
-        raise ValueError(f"{key!r} is not one of {', '.join(DEFAULT_LOADERS)}")
-    return key
 
 
 def _name_of_a_point(name: str) -> str:
@@ -125,15 +107,12 @@ DEFAULT_LOADERS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Section:
-    """A table of the file: keys that it does not know are faults."""
-
-    __slots__ = ()
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+def _beside_defaults(loaders: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return DEFAULT_LOADERS | loaders
 
 
 @dataclass(frozen=True, slots=True)
-class Service(Section):
+class Service:
     """`[service]`: the service point as a whole."""
 
     enabled: bool = True
@@ -151,7 +130,7 @@ class Service(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class InterfaceConfig(Section):
+class InterfaceConfig:
     """`[[interface]]`: one network interface that is served, by name or by its own MAC address."""
 
     name: Annotated[str, Check(_interface_name)] | None = None
@@ -170,7 +149,7 @@ class InterfaceConfig(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Responder(Section):
+class Responder:
     """`[responder]`: who is answered on ports 67 and 4011, and how."""
 
     listen_dhcp: bool = True
@@ -194,7 +173,7 @@ class Responder(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Guard(Section):
+class Guard:
     """`[guard]`: what holds mandatory advertisements back."""
 
     hand_outs_per_hour: Annotated[int, _between(0, 1_000_000)] = 0
@@ -206,7 +185,7 @@ class Guard(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Tftp(Section):
+class Tftp:
     """`[tftp]`: the file server for firmware."""
 
     port: Port = 69
@@ -237,7 +216,7 @@ class Tftp(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Http(Section):
+class Http:
     """`[http]`: boot scripts, boot images, the agent's requests."""
 
     port: Port = 8067
@@ -245,7 +224,7 @@ class Http(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Https(Section):
+class Https:
     """`[https]`: the same over TLS, with the certificate that `pxed cert` keeps."""
 
     port: Annotated[int, _between(0, 65535)] = 0
@@ -263,7 +242,7 @@ def _plain_http(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class PasswordConfig(Section):
+class PasswordConfig:
     """`[password]`: how passwords are asked for at the boot loader."""
 
     attempts: Annotated[int, _between(1, 1000)] = 5
@@ -277,7 +256,7 @@ class PasswordConfig(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Database(Section):
+class Database:
     """`[database]`: where the site is kept."""
 
     url: Annotated[str, Check(_database_url)] = "sqlite:///pxed.db"
@@ -285,7 +264,7 @@ class Database(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens(Section):
+class Tokens:
     """`[tokens]`: the grants in file names."""
 
     grant_minutes: Annotated[int, _between(1, 10080)] = 240
@@ -293,7 +272,7 @@ class Tokens(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class History(Section):
+class History:
     """`[history]`: how much of what happened is remembered."""
 
     days: Annotated[int, _between(1, 36_500)] = 400
@@ -303,7 +282,7 @@ class History(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Log(Section):
+class Log:
     """`[log]`: what the service says."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -313,7 +292,7 @@ class Log(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Config(Section):
+class Config:
     """The whole configuration."""
 
     service: Service = field(default_factory=Service)
@@ -325,7 +304,7 @@ class Config(Section):
     http: Http = field(default_factory=Http)
     https: Https = field(default_factory=Https)
     database: Database = field(default_factory=Database)
-    loaders: dict[Annotated[str, Check(_kind_of_firmware)], tuple[FileName, ...]] = field(
+    loaders: Annotated[dict[str, tuple[FileName, ...]], Check(_beside_defaults)] = field(
         default_factory=lambda: dict(DEFAULT_LOADERS)
     )
     """`[loaders]`: boot loader files by kind of firmware, the best first; the first that exists is used"""

@@ -31,7 +31,7 @@ from pxed.errors import (
 )
 from tests.cli.conftest import Pxed
 
-HEAVY = ("sqlalchemy", "alembic", "aiohttp", "pydantic", "rich", "scapy", "psutil", "jinja2", "cryptography", "asyncio")
+HEAVY = ("sqlalchemy", "alembic", "aiohttp", "rich", "scapy", "psutil", "jinja2", "cryptography", "asyncio")
 
 
 def verbs(command: click.Command = root, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
