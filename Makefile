@@ -3,6 +3,7 @@
 #   make demo     shows the main job on real firmware, about five minutes
 #   make test     passes every test, firmware tests included
 #   make proof    installs at length: two service points and a thousand boots, hundreds of kills; about ten minutes
+#   make test-systemd  installs and runs the service on a host with systemd, in a container; about three minutes
 #   make check    formatting, lint, types, import floors
 #   make bench    measures pxed beside its peers and writes docs/benchmarks.md; QUICK=1 for two minutes of it,
 #                 RESUME=1 to take a broken-off run up again
@@ -20,7 +21,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := python3-venv tzdata iproute2 nftables dnsmasq-base kmod busybox-static ipxe ipxe-qemu ovmf qemu-system-x86 \
 	curl atftp tftp-hpa mtools cpio systemd ca-certificates
 
-.PHONY: demo test proof check bench venv packages install format clean
+.PHONY: demo test proof test-systemd check bench venv packages install format clean
 
 demo: venv
 	$(BIN)/pxed lab demo
@@ -33,6 +34,10 @@ proof: venv
 
 bench: venv
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(RESUME),--resume)
+
+test-systemd: PACKAGES += systemd-container
+test-systemd: venv
+	$(BIN)/pytest tests/systemd
 
 check: venv
 	$(BIN)/ruff format --check .
@@ -61,8 +66,10 @@ packages:
 		echo "missing packages, install them with: sudo apt-get install $$missing" >&2; exit 1; \
 	fi
 
-# The service alone: no lab, no tests. A configuration that is there already is kept.
+# The service alone: no lab, no tests. A configuration that is there already is kept. The unit hides home directories,
+# and a Python that lives in one.
 install: PACKAGES := python3-venv tzdata ipxe
+install: PYTHON := /usr/bin/python3
 install: packages
 	$(PYTHON) -m venv /opt/pxed
 	/opt/pxed/bin/python -m pip install --quiet --upgrade .

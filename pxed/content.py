@@ -22,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 
 from pxed.boot.token import Grant, TokenError, unseal_grant
+from pxed.errors import Unavailable
 
 MAX_NAME = 1024
 """octets; a longer name is an attack or a mistake"""
@@ -41,6 +42,22 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t)
 _syscall.restype = ctypes.c_long
+
+
+def require_openat2() -> None:
+    """Unavailable if this process may not call openat2(2), without which every file would be refused to everybody."""
+    root = os.open("/", _DIRECTORY)
+    try:
+        os.close(_openat2(root, ".", _DIRECTORY))
+    except OSError as error:
+        if error.errno in {errno.ENOSYS, errno.EPERM}:
+            raise Unavailable(
+                "openat2(2) is refused, and no file could be served: the kernel must be Linux 5.6 or newer, "
+                "the systemd unit must not have RestrictSUIDSGID=, and a container's seccomp profile must allow it"
+            ) from None
+        raise
+    finally:
+        os.close(root)
 
 
 class Problem(Enum):

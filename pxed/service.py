@@ -24,6 +24,7 @@ from aiohttp import web
 from pxed import __version__, interfaces, logs, privileges, statedir
 from pxed import config as configuration
 from pxed.config import Config
+from pxed.content import require_openat2
 from pxed.datagrams import Received
 from pxed.errors import ConfigError, PxedError, Unavailable
 from pxed.image.library import prune
@@ -92,6 +93,7 @@ class Service:
 
     async def run(self) -> None:
         """From the first bind to the last transfer."""
+        require_openat2()
         user = self._config.service.user if os.geteuid() == 0 else ""
         owner = privileges.owner_of(user) if user else None
         statedir.prepare(self._config, owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pxed import content as content_module
 from pxed.boot.token import Grant, Ticket, seal
-from pxed.content import Content, ContentError, Opened, Problem
+from pxed.content import Content, ContentError, Opened, Problem, require_openat2
+from pxed.errors import Unavailable
 from pxed.site.model import Cpu
 
 KEY = bytes(range(32))
@@ -271,3 +274,17 @@ def test_no_name_whatsoever_reads_a_secret(site: Site, name: bytes) -> None:
     content = os.pread(opened.fd, 100, 0)
     os.close(opened.fd)
     assert content in {b"loader", b"bcd", b"font", b"alias"}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EPERM])
+def test_a_process_that_may_open_nothing_says_so_at_its_start(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    require_openat2()
+
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(content_module, "_openat2", refuse)
+    before = open_descriptors()
+    with pytest.raises(Unavailable, match="RestrictSUIDSGID"):
+        require_openat2()
+    assert open_descriptors() == before

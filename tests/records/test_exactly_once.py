@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from datetime import timedelta
 from typing import TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -31,6 +32,9 @@ from tests.site_in_memory import MemorySite
 from tests.support import GUID, MAC, NOW, Clock, DirectWriter, add_computer, advertise
 
 T = TypeVar("T")
+AT_LENGTH = bool(os.environ.get("PXED_PROOF"))
+pytestmark = pytest.mark.timeout(3600 if AT_LENGTH else 120)
+
 ATTEMPTS = 3
 WANTED = frozenset({"vmlinuz", "initramfs.img"})
 NAMES = ("north", "south")
@@ -267,6 +271,4 @@ class ExactlyOnce(RuleBasedStateMachine):
 
 
 TestExactlyOnce = ExactlyOnce.TestCase
-TestExactlyOnce.settings = settings(
-    max_examples=5_000 if os.environ.get("PXED_PROOF") else 100, stateful_step_count=40, deadline=None
-)
+TestExactlyOnce.settings = settings(max_examples=5_000 if AT_LENGTH else 100, stateful_step_count=40, deadline=None)

@@ -110,6 +110,8 @@ def confine() -> None:
     for call in ("mprotect", "pkey_mprotect"):
         arguments.add(_KILL, call, (2, _MASKED_EQUAL, mmap.PROT_EXEC, mmap.PROT_EXEC))
     arguments.add(_KILL, "shmat", (2, _MASKED_EQUAL, _SHM_EXEC, _SHM_EXEC))
+    if settings("RestrictSUIDSGID") == ["yes"]:  # the modes in its arguments cannot be seen by a filter
+        arguments.add(_ERRNO | errno.ENOSYS, "openat2")
     arguments.load()
     calls.load()
 

@@ -220,9 +220,9 @@ class Serving:
             self.lines.append(line.rstrip("\n"))
 
 
-def until(probe: Callable[[], T | None], complaint: Callable[[], str]) -> T:
-    """The first result of `probe` that is not None or False, asked again until patience ends."""
-    deadline = time.monotonic() + PATIENCE
+def until(probe: Callable[[], T | None], complaint: Callable[[], str], patience: float = PATIENCE) -> T:
+    """The first result of `probe` that is not None or False, asked again until patience ends, in seconds."""
+    deadline = time.monotonic() + patience
     while True:
         result = probe()
         if result:

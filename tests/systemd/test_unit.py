@@ -1,0 +1,137 @@
+"""The service as the systemd unit runs it, on a host of its own: installed, used, hung, killed, misconfigured.
+
+Too long for every test run: `make test-systemd`.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
+from tests.service.namespaces import dhcp_client, until
+from tests.support import MAC
+from tests.systemd.host import Host
+
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(600)]
+
+CONFIG = b'[[interface]]\nname = "eth0"\n[https]\nport = 8443\n'
+IPXE = b"iPXE"
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    with Host() as made:
+        made.write("/etc/pxed/pxed.toml", CONFIG)
+        yield made
+
+
+@pytest.fixture
+def serving(host: Host) -> Host:
+    """The unit is active, whatever became of it before."""
+    host.write("/etc/pxed/pxed.toml", CONFIG)
+    host.try_to("systemctl", "reset-failed", "pxed")
+    host.run("systemctl", "start", "pxed")
+    assert host.unit("ActiveState") == "active"
+    return host
+
+
+def discover(host: Host, user_class: bytes = b"") -> Packet:
+    options: dict[int, bytes] = {
+        Option.DHCP_MESSAGE_TYPE: bytes((MessageType.DISCOVER,)),
+        Option.CLIENT_SYSTEM_ARCHITECTURE: b"\0\7",
+        Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient:Arch:00007:UNDI:003016",
+        **({Option.USER_CLASS: user_class} if user_class else {}),
+    }
+    chaddr = bytes.fromhex(MAC.replace(":", "")).ljust(16, b"\0")
+    with dhcp_client(host.network, "eth0") as client:
+        client.sendto(Packet(BOOTREQUEST, xid=9, chaddr=chaddr, options=options).encode(), ("255.255.255.255", 67))
+        return decode(client.recv(2000))
+
+
+def fetch(host: Host, url: str, *options: str, given: str = "") -> bytes:
+    command = ["ip", "netns", "exec", host.network.client, "curl", "-sS", "--fail", "--max-time", "30", *options, url]
+    done = subprocess.run(command, capture_output=True, check=False, input=given.encode())
+    assert done.returncode == 0, f"{url}: {done.stderr.decode()}\n{host.journal()}"
+    return done.stdout
+
+
+def text(packet: Packet, option: Option) -> str:
+    return packet.options[option].rstrip(b"\0").decode()
+
+
+def test_from_the_installation_to_the_boot_image(host: Host) -> None:
+    """What the administrator keeps as root, before the service has ever run and while it runs, the service can read."""
+    content = os.urandom(200_000)
+    for name in ("vmlinuz", "initrd.img"):
+        host.write(f"/root/{name}", content)
+    host.write("/root/steps.json", b'{"steps": [{"kind": "command", "name": "Say", "run": "echo hello"}]}')
+    host.run("pxed", "check")
+    host.run("pxed", "cert", "init", "--name", "192.0.2.1")
+    host.run("pxed", "collection", "add", "Lab")
+    host.run("pxed", "computer", "add", "PC1", "--mac", MAC, "--collection", "Lab")
+    host.run("systemctl", "start", "pxed")
+    files = ("--kernel", "/root/vmlinuz", "--initrd", "/root/initrd.img")
+    host.run("pxed", "bootimage", "add", "rescue", "--arch", "amd64", *files)
+    host.run("pxed", "sequence", "add", "install", "/root/steps.json", "--boot-image", "rescue")
+    host.run("pxed", "advertise", "install", "--to", "Lab", "--mandatory", "--name", "Install")
+
+    loader = fetch(host, f"tftp://192.0.2.1/{text(discover(host), Option.BOOTFILE_NAME)}")
+    assert loader == fetch(host, "http://192.0.2.1:8067/snponly.efi")
+    assert len(loader) > 100_000
+    script = fetch(host, text(discover(host, IPXE), Option.BOOTFILE_NAME)).decode()
+    begun = re.search(r"http://\S+/b/\S+/vmlinuz", script)
+    assert begun, script
+    assert fetch(host, begun[0]) == content
+    assert "loading" in host.run("pxed", "history", "PC1")
+
+
+def test_it_runs_in_a_small_room(serving: Host) -> None:
+    status = serving.run("cat", f"/proc/{serving.unit('MainPID')}/status")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert "0" not in fields["Uid"].split()
+    assert {int(fields[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd")} == {1 << 10}
+    assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("1", "2")
+    assert "answering on eth0 (192.0.2.1)" in serving.unit("StatusText")
+
+
+def test_a_certificate_made_by_root_is_served_after_a_reload(serving: Host) -> None:
+    authority = serving.run("pxed", "cert", "export-ca")
+    serving.run("pxed", "cert", "renew")
+    serving.run("systemctl", "reload", "pxed")
+    encrypted = fetch(serving, "https://192.0.2.1:8443/snponly.efi", "--cacert", "/dev/stdin", given=authority)
+    assert encrypted == fetch(serving, "http://192.0.2.1:8067/snponly.efi")
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSTOP"])
+def test_a_service_that_is_killed_or_hangs_is_started_again(serving: Host, how: str) -> None:
+    """The watchdog ends one that hangs; what was kept is still there."""
+    before = serving.unit("MainPID")
+    serving.run("systemctl", "kill", "--kill-who=main", f"--signal={how}", "pxed")
+
+    def again() -> bool:
+        return serving.unit("MainPID") not in {before, "0"} and serving.unit("ActiveState") == "active"
+
+    until(again, serving.journal)
+    assert discover(serving).siaddr is not None
+    assert "PC1" in serving.run("pxed", "computer", "list")
+
+
+def test_a_faulty_configuration_is_told_once(serving: Host) -> None:
+    """It does not heal by trying again. A running service keeps the good one when it is told to reload."""
+    serving.write("/etc/pxed/pxed.toml", CONFIG + b"[responder]\nattempts = 0\n")
+    serving.run("systemctl", "reload", "pxed")
+    assert serving.unit("ActiveState") == "active"
+    assert discover(serving).siaddr is not None
+    assert serving.try_to("systemctl", "restart", "pxed").returncode != 0
+    assert serving.unit("ActiveState") == "failed"
+    assert serving.unit("ExecMainStatus") == "78"
+    assert "responder.attempts" in serving.journal()
+
+
+def test_it_stops_cleanly(serving: Host) -> None:
+    serving.run("systemctl", "stop", "pxed")
+    assert serving.unit("Result") == "success"
+    assert serving.unit("ActiveState") == "inactive"
