@@ -75,14 +75,14 @@ def run(quick: bool) -> list[Result]:
 
 def _ceiling(net: Network, directory: Path, packets: int, rounds: int) -> Result:
     """What the load itself can do."""
-    rate = Result("Answers", "a server that sends packets back and does nothing else: rate", "packets/s", "higher")
+    rate = Result("Answers", "ceiling of the load generator: rate", "packets/s", "higher")
     command = [sys.executable, "-m", "bench.answers_load", json.dumps(asdict(Order(0, 0, echo=True)))]
     order = Order(1_000_000, packets)
     for _ in range(rounds):
         with running(net, net.on_server(command), directory / "echo.log"):
             _wait_for_answer(net, order)
             rate.add("echo", _send(net, order).rate)
-    rate.note("the load is not what limits the servers below, as far as they are slower than this")
+    rate.note("this server sends packets back and does nothing else: the load limits none that is slower")
     return rate
 
 

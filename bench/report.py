@@ -56,9 +56,12 @@ def verdict(result: Result) -> str:
 
 def line(result: Result) -> str:
     """One line for a terminal."""
-    ratio = result.ratio()
-    figure = f"{_figure(result.median(SUBJECT))} {result.unit}".rstrip() if SUBJECT in result.samples else "no figure"
-    against = f", {ratio:.2f} of {result.best_peer()}" if ratio is not None else ""
+    ratio, best = result.ratio(), result.best_peer()
+    if SUBJECT in result.samples:
+        figure = _with_unit(result, SUBJECT)
+    else:
+        figure = f"{best}: {_with_unit(result, best)}" if best else "no figure"
+    against = f", {ratio:.2f} of {best}" if ratio is not None else ""
     said = verdict(result).replace("*", "")
     return f"{result.area}: {result.name}: {figure}{against}" + (f" ({said})" if said else "")
 
@@ -76,11 +79,11 @@ def _length(results: list[Result]) -> str:
 def _head(results: list[Result], *, versions: str) -> str:
     rows = ["| load | pxed | best peer | ratio | bar |", "|---|---|---|---|---|"]
     for result in results:
-        if SUBJECT not in result.samples or result.met() is None:
-            continue
         best, ratio = result.best_peer(), result.ratio()
-        peer = f"{best}: {_figure(result.median(best))}" if best else ""
-        own = f"{_figure(result.median(SUBJECT))} {result.unit}".rstrip()
+        if result.met() is None and (best is None or SUBJECT in result.samples):
+            continue
+        own = _with_unit(result, SUBJECT) if SUBJECT in result.samples else ""
+        peer = f"{best}: {_figure(result.median(best)) if own else _with_unit(result, best)}" if best else ""
         shown = f"{ratio:.2f}" if ratio is not None else ""
         rows.append(f"| {result.name} | {own} | {peer} | {shown} | {verdict(result)} |")
     return f"""\
@@ -159,6 +162,10 @@ def plot(result: Result) -> str:
 
 def _ranked(result: Result) -> list[str]:
     return sorted(result.samples, key=result.median, reverse=result.better == "higher")
+
+
+def _with_unit(result: Result, server: str) -> str:
+    return f"{_figure(result.median(server))} {result.unit}".rstrip()
 
 
 def _figure(value: float) -> str:

@@ -46,6 +46,17 @@ def test_the_page_says_what_was_missed_and_its_plots_are_xml(tmp_path: Path) -> 
         assert f"benchmarks/{path.name}" in page
 
 
+def test_what_pxed_had_no_part_in_is_shown_with_its_server(tmp_path: Path) -> None:
+    ceiling = Result("Answers", "ceiling", "packets/s", samples={"echo": [30.0, 40.0, 50.0]})
+    assert report.line(ceiling) == "Answers: ceiling: echo: 40 packets/s"
+    page = report.write([ceiling], tmp_path, versions="").read_text()
+    assert "| ceiling |  | echo: 40 packets/s |  |  |" in page
+
+
+def test_a_load_without_any_figure_says_so() -> None:
+    assert report.line(Result("Answers", "load", "ms")) == "Answers: load: no figure"
+
+
 def test_a_load_that_is_measured_again_takes_its_old_place(tmp_path: Path) -> None:
     loads = ["tftp/one", "tftp/many", "http"]
     first = Record(tmp_path / "results.json", loads)
