@@ -88,7 +88,7 @@ def _interface_name(name: str) -> str:
 
 def _database_url(url: str) -> str:
     if not re.fullmatch(r"sqlite:///.+|postgresql(\+psycopg)?://.+", url):
-        raise ValueError("not the URL of a database such as 'sqlite:///pxed.db' or 'postgresql+psycopg://host/pxed'")
+        raise ValueError("not the URL of a database such as 'sqlite:///pxed.db' or 'postgresql://pxed@host/pxed'")
     return url
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import create_engine
+from sqlalchemy.engine import Engine
 from sqlalchemy.pool import StaticPool
 
 from pxed.site.database import open_database
@@ -23,11 +24,18 @@ from pxed.site.store import Client
 class MemorySite(SqlTx):
     """A Reader and a Tx in one; every statement commits. `now` is the instant of the edits to come."""
 
-    def __init__(self, user: str = "", now: datetime = datetime(2025, 1, 1, tzinfo=UTC)) -> None:
+    @staticmethod
+    def make_engine() -> Engine:
+        """For an empty site. One connection for all that ask, in autocommit mode."""
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         connection.deserialize(_empty_site())
         connection.execute("PRAGMA foreign_keys = ON")
-        self._engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+        return create_engine(
+            "sqlite://", creator=lambda: connection, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
+        )
+
+    def __init__(self, user: str = "", now: datetime = datetime(2025, 1, 1, tzinfo=UTC)) -> None:
+        self._engine = self.make_engine()
         super().__init__(Link(self._engine), user, now)
 
     @property

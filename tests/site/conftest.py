@@ -1,7 +1,8 @@
-"""A fresh site for each test."""
+"""A fresh site for each test: in SQLite, and once more in PostgreSQL if there is one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,19 +10,42 @@ from sqlalchemy.engine import Engine
 
 from pxed.site.database import open_database
 from pxed.site.sql import SqlTx
+from tests.postgresql import Server, shared_engine
 from tests.site.samples_of_a_site import NOW
 from tests.site_in_memory import MemorySite
 
 URL = "sqlite:///pxed.db"
+BUSY_SECONDS = 0.25
+"""how long a writer waits for another one"""
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    """An empty site in `tmp_path`, whose writers wait a quarter of a second for one another."""
-    return open_database(URL, tmp_path, create=True, busy_seconds=0.25)
+def sqlite(tmp_path: Path) -> Engine:
+    """An empty site in the file `pxed.db` in `tmp_path`."""
+    return open_database(URL, tmp_path, create=True, busy_seconds=BUSY_SECONDS)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def new_site(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty site in one database or the other; a `MemorySite` is there too."""
+    if request.param == "sqlite":
+        yield URL
+        return
+    server: Server = request.getfixturevalue("postgresql_server")
+    url = server.empty_site()
+    shared = shared_engine(url)
+    monkeypatch.setattr(MemorySite, "make_engine", lambda _: shared)
+    yield url.render_as_string()
+    shared.dispose()
 
 
 @pytest.fixture
-def tx() -> SqlTx:
-    """A transaction of `operator` on an empty site."""
+def engine(new_site: str, tmp_path: Path) -> Engine:
+    """An empty site in either database."""
+    return open_database(new_site, tmp_path, create=True, busy_seconds=BUSY_SECONDS)
+
+
+@pytest.fixture
+def tx(new_site: str) -> SqlTx:
+    """A transaction of `operator` on an empty site in either database."""
     return MemorySite("operator", NOW)

@@ -11,6 +11,8 @@ from pxed.site.model import Sighting
 from tests.site.samples_of_a_site import GUID, NOW, A, B, advertise, record, sighting
 from tests.site_in_memory import MemorySite
 
+pytestmark = pytest.mark.usefixtures("new_site")
+
 
 @pytest.fixture
 def tx() -> MemorySite:
@@ -25,6 +27,7 @@ def seen(tx: MemorySite, mac: str = A) -> Sighting:
 
 
 def test_a_sighting_is_found_by_id_and_by_mac(tx: MemorySite) -> None:
+    assert tx.find_sighting("9" * 18) is None
     found = seen(tx)
     assert tx.find_sighting(str(found.id)) == tx.find_sighting(A.upper().replace(":", "-")) == found
     for key in ("0", "x", "-1", "9" * 30, B):

@@ -21,6 +21,8 @@ from pxed.site.store import Tx
 from tests.site.samples_of_a_site import GUID, NOW, SWAPPED, A, B, C, advertise, record
 from tests.site_in_memory import MemorySite
 
+pytestmark = pytest.mark.usefixtures("new_site")
+
 OTHER_GUID, THIRD_GUID = uuid.UUID(int=7), uuid.UUID(int=8)
 
 

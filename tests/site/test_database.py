@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import Engine
 from sqlalchemy.schema import CreateTable
 
 import pxed.site.migrations
@@ -27,16 +27,16 @@ from tests.site.samples_of_a_site import own_collections
 URL = "sqlite:///pxed.db"
 
 
-def test_a_new_database_is_what_the_tables_say(engine: Engine) -> None:
-    with engine.connect() as connection:
+def test_a_new_database_is_what_the_tables_say(sqlite: Engine) -> None:
+    with sqlite.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
 
 
-def test_a_new_database_keeps_what_alembic_does_not_compare(engine: Engine, old: sqlite3.Connection) -> None:
+def test_a_new_database_keeps_what_alembic_does_not_compare(sqlite: Engine, old: sqlite3.Connection) -> None:
     made: dict[str, str] = dict(old.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
     for table in metadata.sorted_tables:
-        create = str(CreateTable(table).compile(dialect=engine.dialect))
+        create = str(CreateTable(table).compile(dialect=sqlite.dialect))
         for word in ("AUTOINCREMENT", "WITHOUT ROWID", "CASCADE", "CHECK"):
             assert made[table.name].upper().count(word) == create.upper().count(word), (table.name, word)
     assert "WHERE retired_at IS NULL" in made["uq_boot_image_name"]
@@ -49,14 +49,8 @@ def test_the_revisions_are_those_that_alembic_finds() -> None:
     assert tuple(reversed(found)) == REVISIONS
 
 
-def test_the_tables_can_be_made_in_postgresql() -> None:
-    dialect = make_url("postgresql+psycopg://").get_dialect()()
-    for table in metadata.sorted_tables:
-        assert str(CreateTable(table).compile(dialect=dialect)).strip().startswith("CREATE TABLE")
-
-
-def test_settings_of_every_connection(engine: Engine, tmp_path: Path) -> None:
-    link = Link(engine)
+def test_settings_of_every_connection(sqlite: Engine, tmp_path: Path) -> None:
+    link = Link(sqlite)
     assert link.command("PRAGMA journal_mode") == ("wal",)
     assert link.command("PRAGMA synchronous") == (2,)  # FULL
     assert link.command("PRAGMA foreign_keys") == (1,)
@@ -75,7 +69,7 @@ def test_made_by_root_it_belongs_to_the_owner_of_the_state_directory(tmp_path: P
     assert owners == {(name, 65534, 65533) for name in ("pxed.db", "pxed.db-shm", "pxed.db-wal")}
 
 
-def test_opening_again_needs_no_alembic(engine: Engine, tmp_path: Path) -> None:
+def test_opening_again_needs_no_alembic(sqlite: Engine, tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
         "from pxed.site.database import open_database\n"
@@ -91,7 +85,7 @@ def test_a_url_with_an_absolute_path_leaves_the_state_directory_aside(tmp_path: 
 
 
 @pytest.fixture
-def old(engine: Engine, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+def old(sqlite: Engine, tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """The site's database without any of our care."""
     with closing(sqlite3.connect(tmp_path / "pxed.db")) as connection:
         yield connection
@@ -131,22 +125,22 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
         open_database(URL, tmp_path, create=True)
 
 
-def test_a_damaged_database(engine: Engine, tmp_path: Path) -> None:
-    with transaction(engine, "") as tx:
+def test_a_damaged_database(sqlite: Engine, tmp_path: Path) -> None:
+    with transaction(sqlite, "") as tx:
         for number in range(2000):
             tx.put_computer(f"pc{number}", [f"52540000{number:04x}"], None)
     path = tmp_path / "pxed.db"
     with path.open("r+b") as file:  # the first page, and with it the schema, stays whole
         file.seek(4096)
         file.write(b"\xa5" * (path.stat().st_size - 4096))
-    with pytest.raises(StoreError, match="damaged"), transaction(engine, "") as tx:
+    with pytest.raises(StoreError, match="damaged"), transaction(sqlite, "") as tx:
         list(tx.computers())
 
 
-def test_a_database_that_vanishes_is_not_replaced_by_an_empty_one(engine: Engine, tmp_path: Path) -> None:
+def test_a_database_that_vanishes_is_not_replaced_by_an_empty_one(sqlite: Engine, tmp_path: Path) -> None:
     (tmp_path / "pxed.db").unlink()
     with pytest.raises(StoreError, match="missing"):
-        SqlReader(engine)
+        SqlReader(sqlite)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -156,9 +150,9 @@ def test_a_url_that_cannot_be_used(url: str, tmp_path: Path) -> None:
         open_database(url, tmp_path, create=True)
 
 
-def test_a_database_that_another_process_keeps_locked(engine: Engine, old: sqlite3.Connection, tmp_path: Path) -> None:
+def test_a_database_that_another_process_keeps_locked(sqlite: Engine, old: sqlite3.Connection, tmp_path: Path) -> None:
     old.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="locked by another process") as caught, transaction(engine, ""):
+    with pytest.raises(StoreError, match="locked by another process") as caught, transaction(sqlite, ""):
         pass
     assert caught.value.temporary
     assert caught.value.exit_code == 75

@@ -12,6 +12,8 @@ from pxed.site.model import PxeRecord
 from tests.site.samples_of_a_site import GUID, NOW, SWAPPED, A, B, advertise, record, sighting, texts
 from tests.site_in_memory import MemorySite
 
+pytestmark = pytest.mark.usefixtures("new_site")
+
 IGNORED, SHARED = IdentifierList.IGNORED, IdentifierList.SHARED
 MAC, GUID_KIND = IdentifierKind.MAC, IdentifierKind.GUID
 

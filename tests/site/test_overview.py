@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pxed.site.model import Kind, Overview, PxeRecord, RecordState, Sighting
 from tests.site_in_memory import MemorySite
 from tests.support import NOW, add_computer, advertise
+
+pytestmark = pytest.mark.usefixtures("new_site")
 
 NONE = dict.fromkeys(RecordState, 0)
 

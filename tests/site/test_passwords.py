@@ -7,6 +7,8 @@ from pxed.site.model import EventKind, Kind, PasswordScope
 from tests.site_in_memory import MemorySite
 from tests.support import NOW, advertise
 
+pytestmark = pytest.mark.usefixtures("new_site")
+
 SITE = PasswordScope.SITE, 0
 
 

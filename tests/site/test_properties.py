@@ -12,6 +12,8 @@ from pxed.site.store import Tx
 from tests.site.samples_of_a_site import NOW, A, B, texts
 from tests.site_in_memory import MemorySite
 
+pytestmark = pytest.mark.usefixtures("new_site")
+
 
 @pytest.fixture
 def site() -> MemorySite:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -106,14 +107,16 @@ def test_a_commit_that_is_no_edit_does_not_read_the_plan_again(engine: Engine, r
     assert reader.plan() is plan
 
 
-def test_a_lookup_reads_no_table_from_end_to_end(engine: Engine, reader: SqlReader) -> None:
-    with transaction(engine, "") as tx:
+def test_a_lookup_reads_no_table_from_end_to_end(sqlite: Engine) -> None:
+    with transaction(sqlite, "") as tx:
         pc = tx.put_computer("pc", [A], GUID)
+    reader = SqlReader(sqlite)
     reader.plan()
-    link = Link(engine)
+    link = Link(sqlite)
     plans: list[str] = []
     statements: list[str] = []
-    driver = reader._link._driver
+    driver = reader._link.connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
     driver.set_trace_callback(statements.append)
     reader.look_up(A, [GUID])
     reader.look_up(B, [])
@@ -125,6 +128,7 @@ def test_a_lookup_reads_no_table_from_end_to_end(engine: Engine, reader: SqlRead
             rows = link.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
             plans += [str(row[-1]) for row in rows]
     link.close()
+    reader.close()
     assert len([plan for plan in plans if plan.startswith("SEARCH")]) >= 8
     assert [plan for plan in plans if plan.startswith("SCAN")] == []
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
+from contextlib import closing
 
 import pytest
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Engine, make_url
 
 import pxed.site.sql
 from pxed.site.sql import computers, edits, identify, listed, members, merging, properties, reader
-from pxed.site.sql.link import Statement
+from pxed.site.sql.link import Link, Statement
+from pxed.site.sql.postgresql import PostgresDriver
 
 MODULES = [
     importlib.import_module(f"{pxed.site.sql.__name__}.{each.name}")
@@ -39,13 +42,24 @@ STATEMENTS = {
 }
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "postgresql+psycopg://"])
+DIALECTS = {"sqlite": make_url("sqlite://").get_dialect()(), "postgresql": PostgresDriver.dialect}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_a_statement_is_whole_before_it_is_run(name: str, url: str) -> None:
-    text, names, constants = STATEMENTS[name].compiled(make_url(url).get_dialect()())
+def test_a_statement_is_whole_before_it_is_run(name: str, dialect: str) -> None:
+    text, names, _ = STATEMENTS[name].compiled(DIALECTS[dialect])
     assert text.split()[0] in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}
     assert "POSTCOMPILE" not in text  # SQLAlchemy would fill that in only when it runs the statement itself
-    if names is None:
-        assert text.count("%(") >= len(constants)
-    else:
-        assert text.count("?") == len(names)
+    marks = re.findall(r"[?]|\$\d+", text)
+    assert len(names) == (len(marks) if dialect == "sqlite" else len(set(marks)))
+
+
+def test_the_database_understands_every_statement(engine: Engine) -> None:
+    begin = "EXPLAIN" if engine.dialect.name == "sqlite" else "PREPARE statement AS"
+    with closing(Link(engine)) as link:
+        for statement in STATEMENTS.values():
+            text, names, _ = statement.compiled(link._driver.dialect)
+            link._driver.execute(f"{begin} {text}", (None,) * len(names) if begin == "EXPLAIN" else ())
+            if begin != "EXPLAIN":
+                link.command("DEALLOCATE statement")

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Protocol
 
 import pytest
+from sqlalchemy.engine import Engine
 
 from pxed.errors import NotFound, Refused, UsageError
-from pxed.site.database import open_database
 from pxed.site.draft import Draft
 from pxed.site.model import (
     BootImage,
@@ -273,8 +272,7 @@ def small(monkeypatch: pytest.MonkeyPatch, module: str, name: str, kept: int, ev
         yield
 
 
-def test_sightings_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = open_database("sqlite:///pxed.db", tmp_path, create=True)
+def test_sightings_are_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     with small(monkeypatch, "records", "SIGHTINGS_KEPT", 10, 5), transaction(engine, "") as tx:
         tx.saw(sighting("02:00:00:00:00:00"))
         for number in range(1, 200):
@@ -285,8 +283,7 @@ def test_sightings_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert seen == [f"02:00:00:00:00:{number:02x}" for number in (199, 0, *range(198, 190, -1))]
 
 
-def test_history_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = open_database("sqlite:///pxed.db", tmp_path, create=True)
+def test_history_is_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     with small(monkeypatch, "edits", "EVENTS_KEPT", 10, 5), transaction(engine, "") as tx:
         for number in range(103):
             tx.add_event(NOW, EventKind.VERDICT, "", str(number))
@@ -304,8 +301,7 @@ class Change(Protocol):
     def __call__(self, tx: Tx) -> object: ...
 
 
-def test_each_transaction_that_edits_raises_the_change_number_once(tmp_path: Path) -> None:
-    engine = open_database("sqlite:///pxed.db", tmp_path, create=True)
+def test_each_transaction_that_edits_raises_the_change_number_once(engine: Engine) -> None:
     reader = SqlReader(engine)
     changes = [reader.plan().change]
     steps: list[Change] = [

@@ -9,9 +9,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from pxed.errors import PxedError
 from pxed.policy.membership import memberships
@@ -34,6 +35,7 @@ from pxed.site.model import (
 )
 from pxed.site.sql import Link, SqlReader, SqlTx
 from pxed.site.store import Tx
+from tests.postgresql import Server
 
 NAMES = st.sampled_from(["one", "two", "three", "four", " bad"])
 MACS = st.sampled_from([f"52:54:00:00:00:0{digit}" for digit in range(5)])
@@ -71,10 +73,14 @@ class SiteMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        engine = open_database("sqlite:///pxed.db", Path(self.directory.name), create=True)
+        engine = open_database(self.url(), Path(self.directory.name), create=True)
         self.link = Link(engine)
         self.reader = SqlReader(engine)
         self.now = _START
+
+    def url(self) -> str:
+        """Of an empty site."""
+        return "sqlite:///pxed.db"
 
     def teardown(self) -> None:
         self.link.close()
@@ -259,10 +265,6 @@ class SiteMachine(RuleBasedStateMachine):
         assert self.content() == before
 
     @invariant()
-    def nothing_refers_to_what_is_not_there(self) -> None:
-        assert self.link.command("PRAGMA foreign_key_check") is None
-
-    @invariant()
     def the_boot_path_reads_what_transactions_read(self) -> None:
         with self.link.snapshot():
             tx = SqlTx(self.link, "", self.now)
@@ -338,5 +340,22 @@ LOOKS: list[Callable[[Tx], object]] = [
     lambda tx: tx.find_computer("one"),
 ]
 
-TestSite = SiteMachine.TestCase
+
+class SqliteMachine(SiteMachine):
+    @invariant()
+    def nothing_refers_to_what_is_not_there(self) -> None:
+        assert self.link.command("PRAGMA foreign_key_check") is None
+
+
+@pytest.mark.postgresql
+def test_site_on_postgresql(postgresql_server: Server) -> None:
+    class Machine(SiteMachine):
+        def url(self) -> str:
+            return postgresql_server.empty_site().render_as_string()
+
+    few = settings(max_examples=6, stateful_step_count=30, deadline=None)
+    run_state_machine_as_test(Machine, settings=few)
+
+
+TestSite = SqliteMachine.TestCase
 TestSite.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)

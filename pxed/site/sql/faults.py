@@ -30,23 +30,28 @@ _SQLITE_TEMPORARY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_
 # PostgreSQL SQLSTATE codes or their classes (appendix A of its manual) -> text, worth another try
 _POSTGRES = {
     "08": ("cannot be reached", True),  # connection exception
-    "23505": ("was changed by another service point at the same time", True),  # unique violation after a race
     "25": ("does not take writes now", False),  # read-only transaction
-    "28": ("refuses the user or the password", False),
-    "3D": ("does not exist on that server", False),
-    "40": ("was changed by another service point at the same time", True),  # serialization failure, deadlock
+    "42501": ("does not give this user the rights that it needs; it should own the database", False),
     "53": ("is out of disk, memory or connections", False),
-    "55": ("is locked", True),
+    "55": ("is locked by another process", True),
+    "57014": ("broke off a statement", True),
     "57": ("was shut down", True),
     "58": ("reports an error of its disk", False),
     "XX": ("is damaged", False),
 }
 
 
+def called(url: URL) -> str:
+    """The database as messages call it; what may be secret in a URL is left out."""
+    if url.get_backend_name() == "sqlite":
+        return f"the database {url.database}"
+    return f"the database {url.set(drivername=url.get_backend_name(), query={}).render_as_string()}"
+
+
 def store_error(error: Exception, url: URL) -> StoreError | None:
     """`error`, raised by the driver or by SQLAlchemy for it, as a StoreError; None if it is a bug of ours."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    where = f"the database {url.database if url.get_backend_name() == 'sqlite' else url.render_as_string()}"
+    where = called(url)
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", None)
         if code is None or code & 0xFF not in _SQLITE:
@@ -54,9 +59,9 @@ def store_error(error: Exception, url: URL) -> StoreError | None:
         primary = code & 0xFF
         return StoreError(f"{where} {_SQLITE[primary]} ({cause})", temporary=primary in _SQLITE_TEMPORARY)
     state = getattr(cause, "sqlstate", None)
-    if state is None and type(cause).__name__ == "OperationalError":  # psycopg: no answer from a server, so no state
+    if state is None and type(cause).__name__ == "OperationalError":  # psycopg: no connection, so no state
         state = "08"
     if state is None or not (known := _POSTGRES.get(state) or _POSTGRES.get(state[:2])):
         return None
     text, temporary = known
-    return StoreError(f"{where} {text} ({str(cause).strip()})", temporary=temporary)
+    return StoreError(f"{where} {text} ({' '.join(str(cause).split())})", temporary=temporary)

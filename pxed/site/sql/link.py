@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from sqlalchemy import inspect
-from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.sql import ClauseElement
 
+from pxed.site.sql.driver import Driver
 from pxed.site.sql.faults import store_error
+from pxed.site.sql.sqlite import SqliteDriver
 
 Row = tuple[Any, ...]
 
@@ -29,41 +31,35 @@ class Statement:
     def __init__(self, clause: ClauseElement, *columns: str) -> None:
         self._clause = clause
         self._columns = columns
-        self._compiled: dict[str, tuple[str, tuple[str, ...] | None, dict[str, Any]]] = {}
+        self._compiled: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {}
 
-    def compiled(self, dialect: Dialect) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
-        """The text, the names of its values in order (None if the driver takes them by name), and constant values."""
+    def compiled(self, dialect: Dialect) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+        """The text, the names of its values in order, and those values that are constant."""
         found = self._compiled.get(dialect.name)
         if found is None:
             compiled = self._clause.compile(dialect=dialect, column_keys=list(self._columns) or None)
-            names = tuple(getattr(compiled, "positiontup", None) or ()) if dialect.positional else None
+            names = tuple(getattr(compiled, "positiontup", None) or ())
             constants = {name: value for name, value in compiled.params.items() if value is not None}
             found = self._compiled[dialect.name] = (str(compiled), names, constants)
         return found
 
 
 class Link:
-    """A driver's connection in autocommit mode, with explicit transactions. For one thread at a time.
+    """A connection of an engine in autocommit mode, with explicit transactions. For one thread at a time.
 
     Troubles of the database come out as StoreError, everything else as the driver's own exceptions.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._url = engine.url
-        self._dialect = engine.dialect
-        with self._faults():
-            self.connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        self._driver: Any = self.connection.connection.driver_connection
+        with self.faults():
+            self.connection = engine.connect()
+        self._driver = _driver(self.connection)
 
     def tables(self) -> set[str]:
         """Names of all tables that there are."""
-        with self._faults():
+        with self.faults():
             return set(inspect(self.connection).get_table_names())
-
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether SQLite's own statements can be used."""
-        return self._dialect.name == "sqlite"
 
     def close(self) -> None:
         """Gives the connection up; what was not committed is rolled back."""
@@ -101,46 +97,37 @@ class Link:
         """Runs a statement once for each set of values."""
         bound = [self._bind(statement, each) for each in values]
         if bound:
-            with self._faults():
-                self._driver.cursor().executemany(bound[0][0], [each for _, each in bound])
+            with self.faults():
+                self._driver.execute_many(bound[0][0], [each for _, each in bound])
 
     def each(self, statement: Statement, **values: object) -> Iterator[Row]:
         """The rows of a query one after the other, for results that may be large."""
-        with self._faults():
-            yield from self._driver.execute(*self._bind(statement, values))
+        with self.faults():
+            yield from self._driver.each(*self._bind(statement, values))
 
     def command(self, text: str) -> Row | None:
         """Runs `text` as it is (transaction control, PRAGMA) and returns its first row, if any."""
-        with self._faults():
+        with self.faults():
             cursor = self._driver.execute(text)
             row: Row | None = cursor.fetchone() if cursor.description else None
         return row
 
     def data_version(self) -> int | None:
-        """A number that moves with every commit of any other connection (SQLite's PRAGMA); None if there is none."""
-        row = self.command("PRAGMA data_version") if self.is_sqlite else None
-        return row[0] if row else None
+        """A number that moves with every commit of any other connection; None if the database has none."""
+        with self.faults():
+            return self._driver.data_version()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Everything read inside is of one and the same state of the site."""
-        self.command("BEGIN" if self.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        try:
+        with self._whole(self._driver.begin_reading):
             yield
-        finally:
-            self._undo("ROLLBACK")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commits at the end, or rolls back if anything is raised: whole or not at all."""
-        # IMMEDIATE takes SQLite's write lock at once: a lock that comes with the first write may be refused then
-        self.command("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
-        try:
+        """Commits at the end, or rolls back if anything is raised: whole or not at all. One at a time in the site."""
+        with self._whole(self._driver.begin_writing):
             yield
-            self.command("COMMIT")
-        except BaseException:
-            self._undo("ROLLBACK")
-            raise
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -149,24 +136,35 @@ class Link:
         try:
             yield
         except BaseException:
-            self._undo("ROLLBACK TO part; RELEASE part")
+            self._undo("ROLLBACK TO part", "RELEASE part")
             raise
         self.command("RELEASE part")
 
-    def _undo(self, text: str) -> None:
-        # SQLite may have rolled everything back by itself (disk full, I/O error): nothing is left to undo then.
-        if not self.is_sqlite or self._driver.in_transaction:
-            for command in text.split("; "):
+    @contextmanager
+    def _whole(self, begin: Iterable[str]) -> Iterator[None]:
+        try:
+            for command in begin:
+                self.command(command)
+            yield
+            self.command("COMMIT")
+        except BaseException:
+            self._undo("ROLLBACK")
+            raise
+
+    def _undo(self, *commands: str) -> None:
+        if self._driver.is_in_transaction:
+            for command in commands:
                 self.command(command)
 
-    def _bind(self, statement: Statement, values: dict[str, Any]) -> tuple[str, tuple[Any, ...] | dict[str, Any]]:
-        text, names, constants = statement.compiled(self._dialect)
+    def _bind(self, statement: Statement, values: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
+        text, names, constants = statement.compiled(self._driver.dialect)
         if constants:
             values = constants | values
-        return text, values if names is None else tuple([values[name] for name in names])
+        return text, tuple([values[name] for name in names])
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def faults(self) -> Iterator[None]:
+        """Troubles of the database come out of it as StoreError; for who uses `connection` itself."""
         try:
             yield
         except Exception as error:
@@ -177,3 +175,12 @@ class Link:
         if translated is None:
             raise error
         raise translated from error
+
+
+def _driver(connection: Connection) -> Driver:
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        return SqliteDriver(driver, connection.dialect)
+    from pxed.site.sql.postgresql import PostgresDriver  # who has no such server needs no psycopg
+
+    return PostgresDriver(driver)

@@ -125,11 +125,10 @@ class SqlReader:
         """The site-wide part. Costs one PRAGMA while nobody commits, one small read after a commit that is no edit."""
         version = self._link.data_version()
         if self._plan is None or version is None or version != self._data_version:
-            # the number is read before the plan: a commit in between is noticed at the next question
-            with self._link.snapshot():
-                change = self._link.rows(_CHANGE)[0][0]
-                if self._plan is None or self._plan.change != change:
-                    self._plan = _read_plan(self._link, change)
+            # the version is read before the plan: a commit in between is noticed at the next question
+            if self._plan is None or self._plan.change != self._link.rows(_CHANGE)[0][0]:
+                with self._link.snapshot():
+                    self._plan = _read_plan(self._link)
             self._data_version = version
         return self._plan
 
@@ -146,7 +145,7 @@ class SqlReader:
             if changes <= {self._plan.change}:
                 return self._plan, found
         with self._link.snapshot():
-            self._plan = _read_plan(self._link, self._link.rows(_CHANGE)[0][0])
+            self._plan = _read_plan(self._link)
             _, found = self._look_up_parts(self._plan, clients)
         return self._plan, found
 
@@ -193,7 +192,8 @@ class SqlReader:
 
     def _count(self, collection_id: int, include_subcollections: bool) -> int:
         members = Members(self._link, "", EPOCH)
-        return members.count_members(collection_id, include_subcollections=include_subcollections)
+        with self._link.snapshot():
+            return members.count_members(collection_id, include_subcollections=include_subcollections)
 
     def record(self, record_id: int) -> PxeRecord | None:
         """One PXE record by its id."""
@@ -219,11 +219,11 @@ class SqlReader:
         return row[0] if row else subject
 
 
-def _read_plan(link: Link, change: int) -> Plan:
+def _read_plan(link: Link) -> Plan:
     lists = read_lists(link)
     collections = tuple(read_collections(link))
     return Plan(
-        change=change,
+        change=link.rows(_CHANGE)[0][0],
         advertisements=tuple(read_advertisements(link)),
         boot_images={image.name: image for image in read_boot_images(link)},
         sequences={sequence.name: sequence for sequence in read_sequences(link)},

@@ -1,0 +1,87 @@
+"""PostgreSQL's ways: a server that several service points share, and the driver psycopg, which only they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import Any
+
+from psycopg import Connection, ProgrammingError, RawCursor, RawServerCursor
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
+from sqlalchemy import create_engine
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.engine import URL, Dialect, Engine
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
+
+_SETTINGS = {
+    "application_name": "pxed",
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+}
+"""What libpq is told unless the URL says otherwise: who asks, and how long a server may be silent, in seconds, but for
+the milliseconds of `tcp_user_timeout`. Whoever waits for a server that is gone answers nobody."""
+_WRITE_LOCK = int.from_bytes(b"pxed")
+"""Which of the database's advisory locks writers take."""
+_ROWS_AT_ONCE = 2000
+_names = count(1)
+
+
+def postgresql_engine(url: URL, busy_seconds: float) -> Engine:
+    """An engine for a database on a server; what `url` tells libpq goes first. Connections are not pooled."""
+    settings = {name: value for name, value in _SETTINGS.items() if name not in url.query}
+    settings["options"] = f"{url.query.get('options', '')} -c lock_timeout={round(busy_seconds * 1000)}"
+    try:
+        make_conninfo(**dict.fromkeys(url.query, ""))
+    except ProgrammingError as error:
+        raise ArgumentError(str(error).strip()) from None
+    url = url.set(drivername="postgresql+psycopg")
+    return create_engine(
+        url,
+        poolclass=NullPool,
+        pool_reset_on_return=None,  # it is closed
+        connect_args=settings,
+        isolation_level="AUTOCOMMIT",
+        use_native_hstore=False,
+    )
+
+
+class PostgresDriver:
+    """`pxed.site.sql.driver.Driver` on a connection of psycopg."""
+
+    dialect: Dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    """The server's own marks for values, which psycopg passes on as they are, and the types that their columns have."""
+    begin_reading: tuple[str, ...] = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",)
+    begin_writing: tuple[str, ...] = (
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})",
+    )
+    """One writer at a time, as in SQLite: what a transaction has read stays true until it commits, so that a claim, a
+    limit or a new name can rest on it. Each statement sees what was committed before, by whoever had the lock."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def is_in_transaction(self) -> bool:
+        return self._connection.info.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}
+
+    def execute(self, text: str, values: tuple[Any, ...] = ()) -> RawCursor[tuple[Any, ...]]:
+        return RawCursor(self._connection).execute(text.encode(), values)
+
+    def execute_many(self, text: str, values: Iterable[tuple[Any, ...]]) -> None:
+        RawCursor(self._connection).executemany(text.encode(), values)
+
+    def each(self, text: str, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+        # psycopg would take the whole result of a plain query into memory
+        name = f"rows_{next(_names)}"
+        with RawServerCursor(self._connection, name, withhold=not self.is_in_transaction) as cursor:
+            cursor.itersize = _ROWS_AT_ONCE
+            yield from cursor.execute(text.encode(), values)
+
+    def data_version(self) -> int | None:
+        return None

@@ -1,0 +1,100 @@
+"""SQLite's ways: a file of the service point's own, and its driver in the standard library."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import create_engine
+from sqlalchemy.engine import URL, Dialect, Engine
+from sqlalchemy.pool import NullPool
+
+from pxed.errors import StoreError, StoreMissing
+
+WHO_MAKES_IT = "`pxed serve`, or any verb that adds something, makes it"
+_CACHE_KIB = 32 * 1024
+"""Pages that a connection keeps: the upper floors of the indexes of a million computers, and what was asked of late."""
+
+
+def sqlite_engine(url: URL, state_dir: Path, *, create: bool, busy_seconds: float) -> Engine:
+    """An engine for the file that `url` names; it is made, empty, if `create` says so. Connections are not pooled."""
+    path = _path(url, state_dir)
+    _require_file(path, create)
+
+    def connect() -> sqlite3.Connection:
+        # mode=rw: a file that has vanished is an error, not a new empty database
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode=rw",
+            uri=True,
+            timeout=busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # a hand-out that was committed survives a power cut
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    return create_engine(url.set(database=str(path)), creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+
+
+def _path(url: URL, state_dir: Path) -> Path:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise StoreError("the database URL names no file, as sqlite:///pxed.db does")
+    return state_dir / url.database
+
+
+def _require_file(path: Path, create: bool) -> None:
+    """Sees to it that there is a file, so that SQLite makes none with permissions of its own choice."""
+    try:
+        if path.exists():
+            return
+        if not create:
+            raise StoreMissing(f"there is no database {path} yet; {WHO_MAKES_IT}")
+        directory = path.parent.stat()
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            if os.geteuid() == 0:
+                # made by root on the command line, used by the service's user: the one who has the state directory
+                os.fchown(handle, directory.st_uid, directory.st_gid)
+        finally:
+            os.close(handle)
+    except FileExistsError:
+        return  # another process was faster
+    except OSError as error:
+        raise StoreError(f"the database {path} cannot be made: {error.strerror}") from error
+
+
+class SqliteDriver:
+    """`pxed.site.sql.driver.Driver` on a connection of `sqlite3`."""
+
+    begin_reading: tuple[str, ...] = ("BEGIN",)
+    begin_writing: tuple[str, ...] = ("BEGIN IMMEDIATE",)
+    """Takes the write lock at once: a lock that comes with the first write may be refused then."""
+
+    def __init__(self, connection: sqlite3.Connection, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.execute = connection.execute
+        self.execute_many = connection.executemany
+        self._connection = connection
+
+    @property
+    def is_in_transaction(self) -> bool:
+        # it may have rolled everything back by itself (disk full, I/O error)
+        return self._connection.in_transaction
+
+    def each(self, text: str, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+        yield from self._connection.execute(text, values)
+
+    def data_version(self) -> int | None:
+        version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return version
