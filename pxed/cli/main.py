@@ -6,6 +6,7 @@ heavy (database, validation, tables) inside the functions that need it.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -45,6 +46,9 @@ VERBS = (
     LazyVerb("lab", "pxed.cli.lab:command", "Boot machines in a network of their own, to try pxed."),
     LazyVerb("completion", "pxed.cli.completion:command", "Print the completion script of a shell."),
 )
+
+_ALLOCATIONS = 100_000
+"""objects that are made, and not given up, between two searches for garbage"""
 
 EXIT_CODES = """\b
 Exit status:
@@ -95,5 +99,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def main() -> NoReturn:
-    """The entry point of the `pxed` command."""
-    sys.exit(run(sys.argv[1:]))
+    """The entry point of the `pxed` command.
+
+    Imports make a hundred thousand objects and no garbage: looked through as often as Python does by itself, and once
+    more at the end, they take a fifth of the time of a short command.
+    """
+    gc.set_threshold(_ALLOCATIONS)
+    try:
+        sys.exit(run(sys.argv[1:]))
+    finally:
+        gc.freeze()
