@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
 from pxed.config import Config
 from pxed.errors import StoreError
 from pxed.identities import Identities
 from pxed.policy.alike import Kept
+from pxed.policy.counting import counted
 from pxed.policy.decide import decide, ignore_list, name_of
 from pxed.policy.facts import Facts, Stage
-from pxed.policy.guard import counts_needed, hand_out_of
 from pxed.policy.verdict import Boot, Finding, Ignore, Verdict
 from pxed.records import Records
-from pxed.site.model import Advertisement, Evidence, Plan, Sighting
-from pxed.site.restraints import Stop, Tally
+from pxed.site.model import Evidence, Plan, Sighting
+from pxed.site.restraints import Stop
 from pxed.site.store import Reader
 from pxed.verdict_log import QUIET_RULES, VerdictLog
 from pxed.wire.architecture import LOADER_KEYS
@@ -31,30 +29,6 @@ log = logging.getLogger("pxed.verdict")
 
 _NOT_REMEMBERED = QUIET_RULES | {name_of(ignore_list)}
 """Rules after which it does not matter who it was."""
-
-
-class Counts(Protocol):
-    """Whoever counts for the guard: a reader of the site, or somebody who asks it less often."""
-
-    def tally(self, advertisement: Advertisement, now: datetime, *, with_size: bool) -> Tally:
-        """As `Reader.tally`."""
-        ...
-
-
-def counted(
-    counts: Counts, verdict: Verdict, facts: Facts, evidence: Evidence, plan: Plan, config: Config, now: datetime
-) -> Verdict:
-    """`verdict`, decided again with what the guard has to count, if it would hand something out that is limited.
-
-    StoreError if that cannot be counted.
-    """
-    if not isinstance(verdict, Boot) or not verdict.mandatory:
-        return verdict
-    hand_out = hand_out_of(verdict)
-    if not counts_needed(hand_out, plan.restraints, config.guard):
-        return verdict
-    tally = counts.tally(hand_out.advertisement, now, with_size=config.guard.collection_size > 0)
-    return decide(facts, replace(evidence, tally=tally), plan, config, now)
 
 
 class Verdicts:

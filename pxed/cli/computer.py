@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -179,10 +179,16 @@ def _set_protected(session: Session, computers: tuple[str, ...], protected: bool
 
 
 def _row(computer: Computer) -> dict[str, Any]:
-    """All that there is to print of a computer."""
-    row = asdict(computer)
-    del row["architecture"]
-    return row | {"firmware": computer.firmware}
+    """All that there is to print of a computer, written out: a site may have a million."""
+    return {
+        "id": computer.id,
+        "name": computer.name,
+        "macs": computer.macs,
+        "guid": computer.guid,
+        "protected": computer.protected,
+        "source": computer.source,
+        "firmware": computer.firmware,
+    }
 
 
 command.add_command(LazyVerb("import", "pxed.cli.computer_import:command", "Import computers from a CSV file."))

@@ -59,12 +59,12 @@ def command(session: Session, key: str, arch: str, at: datetime | None, shown: u
     """
     from pxed.cli.origins import origins_of
     from pxed.policy.alike import next_change
+    from pxed.policy.counting import counted
     from pxed.policy.decide import decide
     from pxed.policy.facts import Client, Facts, Stage
     from pxed.policy.words import Moment
     from pxed.site.sql import SqlReader
     from pxed.site.zones import zone_of
-    from pxed.verdicts import counted
     from pxed.wire.architecture import architecture
 
     mac, own = _identifiers(session, key)

@@ -1,5 +1,5 @@
-"""What verbs print. Data goes to stdout: a table for people on a terminal, aligned plain text in a pipe, JSON if asked
-for. Messages go to stderr.
+"""What verbs print. Data goes to stdout: a table for people on a terminal, aligned plain text in a pipe or if it is
+long, JSON if asked for. Messages go to stderr.
 
 A row is a mapping with everything there is; JSON has it whole, a table has the columns that it names. Much of it was
 said by strangers on the network or by running systems, so nothing that could steer a terminal is printed as it came.
@@ -22,8 +22,8 @@ import click
 
 Row = Mapping[str, Any]
 
-_MEASURED = 1000
-"""Lines whose columns are measured before the first is written."""
+_AT_ONCE = 1000
+"""Rows that are read before the first is written: by them the columns are measured."""
 
 
 def print_rows(rows: Iterable[Row], columns: Mapping[str, str], *, as_json: bool, empty: str) -> None:
@@ -33,12 +33,12 @@ def print_rows(rows: Iterable[Row], columns: Mapping[str, str], *, as_json: bool
         _print_json_list(rows)
         return
     lines = ([cell(row[key]) for key in columns] for row in rows)
-    first = list(islice(lines, _MEASURED))
+    first = list(islice(lines, _AT_ONCE))
     if not first:
         if empty:
             say(empty)
-    elif sys.stdout.isatty():
-        _print_rich_table(list(columns.values()), [*first, *lines])
+    elif sys.stdout.isatty() and len(first) < _AT_ONCE:
+        _print_rich_table(list(columns.values()), first)
     else:
         _print_aligned([[heading.upper() for heading in columns.values()], *first], lines)
 
@@ -129,8 +129,9 @@ def _json_value(value: object) -> object:
 def _print_json_list(rows: Iterable[Row]) -> None:
     """An array, an object a line: written as it is read, since a site may have a million computers."""
     before = "["
-    for row in rows:
-        click.echo(f"{before}\n  {json.dumps(row, default=_json_value)}", nl=False)
+    texts = (f"\n  {json.dumps(row, default=_json_value)}" for row in rows)
+    while chunk := ",".join(islice(texts, _AT_ONCE)):
+        click.echo(before + chunk, nl=False)
         before = ","
     click.echo("[]" if before == "[" else "\n]")
 
@@ -142,7 +143,7 @@ def _print_aligned(lines: Sequence[Sequence[str]], more: Iterable[Sequence[str]]
     while lines:
         padded = ([text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines)
         click.echo("\n".join("  ".join(line).rstrip() for line in padded))
-        lines = list(islice(rest, _MEASURED))
+        lines = list(islice(rest, _AT_ONCE))
 
 
 def _print_rich_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:

@@ -93,10 +93,10 @@ def _rows(
     reader: SqlReader, computers: Iterable[Computer], config: Config, arch: int, now: datetime
 ) -> Iterator[Mapping[str, Any]]:
     from pxed.policy.alike import Kept
+    from pxed.policy.counting import counted
     from pxed.policy.facts import Client, Facts, Stage
     from pxed.policy.outcome import outcome_of
     from pxed.policy.verdict import Boot
-    from pxed.verdicts import counted
     from pxed.wire.architecture import architecture
 
     kept, counting = Kept(), _Counting(reader)

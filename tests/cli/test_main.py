@@ -198,6 +198,22 @@ def test_a_reader_that_leaves_early_is_no_trouble() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+def test_a_reader_that_leaves_in_the_middle_of_a_listing_is_no_trouble_either(pxed: Pxed, tmp_path: Path) -> None:
+    many = tmp_path / "many.csv"
+    many.write_text(
+        "".join(f"ws-{number},,52:54:00:00:{number >> 8:02x}:{number & 255:02x}\n" for number in range(3000))
+    )
+    pxed("computer", "import", str(many))
+    with subprocess.Popen(
+        [sys.executable, "-m", "pxed", "computer", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        assert listing.stdout.readline().split()[0] == "NAME"
+        listing.stdout.close()
+        assert (listing.stderr.read(), listing.wait()) == ("", 1)
+
+
 def test_a_control_character_in_an_error_does_not_reach_the_terminal(site: Pxed) -> None:
     err = site("computer", "show", "\x1b[2J", code=1).err
     assert "\x1b" not in err

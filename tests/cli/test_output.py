@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,22 @@ def test_a_terminal_gets_a_table_and_no_color_is_honoured(
     assert "[bold]a name" in text
     assert "52:54:00:00:00:01, 52:54:00:00:00:02" in text
     assert ("\x1b[" in text) is styled
+
+
+def test_a_long_listing_begins_on_a_terminal_before_all_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    seen = []
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for number in range(5000):
+            seen.append(terminal.tell())
+            yield {"name": f"ws-{number}"}
+
+    print_rows(rows(), {"name": "Name"}, as_json=False, empty="none")
+    assert seen[0] == 0
+    assert 0 < seen[2500] < seen[-1]
+    assert terminal.getvalue() == "".join(f"{name}\n" for name in ["NAME", *(f"ws-{n}" for n in range(5000))])
 
 
 def test_no_rows_are_a_message_and_no_data(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -93,7 +94,8 @@ class SqliteDriver:
         return self._connection.in_transaction
 
     def each(self, text: str, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-        yield from self._connection.execute(text, values)
+        # chain has no `close`: a cursor cannot be closed once its connection is, when somebody stops reading early
+        return chain(self._connection.execute(text, values))
 
     def data_version(self) -> int | None:
         version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
