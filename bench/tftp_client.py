@@ -1,8 +1,9 @@
 """One client of the load: what it asks for, what it takes, and when it owes an acknowledgement. No socket, no clock.
 
-It receives as RFC 1350, 2347 and 7440 have it: a gap is answered at once with the last block in order, a block that
-comes again with its ACK again. Every octet is compared with what the file must hold, see `bench.content`. A full block
-in order is the work of `bench.tftp_load`, on this state; everything else comes to `Client.heard`.
+It receives as RFC 1350, 2347 and 7440 have it: each gap is answered once and at once with the last block in order (as
+U-Boot does), that block with its ACK again if it comes again. Every octet is compared with what the file must hold, see
+`bench.content`. A full block in order is the work of `bench.tftp_load`, on this state; everything else comes to
+`Client.heard`.
 """
 
 from __future__ import annotations
@@ -140,7 +141,8 @@ class Client:
         """opcode and number of that packet; -1 before the server has answered, and after the end"""
         self.window = self.left = 1
         """blocks that are still to come before the next ACK"""
-        self.gap = False
+        self.gap = 0
+        """the missing block that the server has been told of"""
         self.done = False
         self.mixed = False
         self.seen = -1
@@ -155,7 +157,7 @@ class Client:
 
     def latest(self) -> bytes:
         """What the client said last, to be said again: the request, or the ACK of the last block in order."""
-        self.left, self.gap = self.window, False
+        self.left, self.gap = self.window, 0
         return struct.pack("!HH", Opcode.ACK, (self.next - 1) & 0xFFFF) if self.tid else self.request
 
     def heard(self, port: int, datagram: bytes) -> bool:
@@ -191,8 +193,8 @@ class Client:
         if behind != 0xFFFF:
             self.outcome.ahead += 1
             self.left = self.window
-            first, self.gap = not self.gap, True
-            return first
+            told, self.gap = self.gap, self.next
+            return told != self.next
         return not self.done and self._take(datagram[4:])
 
     def _take(self, payload: bytes) -> bool:
@@ -215,7 +217,7 @@ class Client:
             self.end()
         if self.left and not last:
             return False
-        self.left, self.gap = self.window, False
+        self.left = self.window
         return True
 
     def _agree(self, packet: object) -> None:

@@ -189,7 +189,6 @@ class Load:
                 owed = not client.left
                 if owed:
                     client.left = client.window
-                    client.gap = False
             else:
                 owed = self._heard(way, port, bytes(records[at - 4 : at - 4 + length]))
                 block = client.next - 1

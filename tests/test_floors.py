@@ -29,7 +29,7 @@ FLOOR = {
         "waking",
         "wakeups",
     ),
-    2: ("policy", "boot", "tftp.negotiation", "tftp.session", "tftp.lessons", "sequence"),
+    2: ("policy", "boot", "tftp.negotiation", "tftp.session", "tftp.waits", "tftp.lessons", "sequence"),
     1: ("wire", "site", "config", "config_schema", "mmsg"),
     0: ("errors",),
 }
@@ -44,7 +44,8 @@ SIDEWAYS = {
     ("waking", "interfaces"),
     *(("wakeups", room) for room in ("interfaces", "waking")),
     ("tftp", "content"),
-    *(("tftp.session", "tftp.negotiation"), ("tftp.lessons", "tftp.negotiation"), ("tftp.lessons", "tftp.session")),
+    *(("tftp.session", room) for room in ("tftp.negotiation", "tftp.waits")),
+    *(("tftp.lessons", room) for room in ("tftp.negotiation", "tftp.session")),
     *(("verdicts", room) for room in ("verdict_log", "records", "identities")),
     ("verdict_log", "records"),
     ("transfers", "records"),

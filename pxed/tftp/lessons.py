@@ -80,5 +80,5 @@ def _fitting_window(terms: Terms, session: Session) -> int | None:
     well."""
     lost = session.retransmitted
     heavily = lost >= _TELLING and lost * _HEAVY >= session.acked and session.outcome is not Outcome.TIMED_OUT
-    fitting = max(1, min(session.burst, terms.window // 2 if heavily else terms.window))
+    fitting = max(1, min(session.fits, terms.window // 2 if heavily else terms.window))
     return fitting if fitting < terms.window else None

@@ -18,33 +18,15 @@ from __future__ import annotations
 from enum import StrEnum
 
 from pxed.tftp.negotiation import Terms
+from pxed.tftp.waits import Waits
 from pxed.wire.tftp import ErrorCode
 
 _UNPROVEN_RETRIES = 2
 """Repetitions before the first ACK shows that the address is no forgery, which must not get more than it sent."""
-_LONGEST_WAIT = 8.0
-"""Seconds at which the exponential back-off ends, unless the client asked for a longer time-out."""
-_SHORTEST_WAIT = 0.02
-"""Seconds of silence beyond a round trip before anything is repeated (G of RFC 6298): a client may be busy for a
-moment, however fast and steady the network is."""
-_FIRST_VARIATION = 0.05
-"""Seconds: the first answers come from an idle network and tell little about a full one, so the time-out begins at
-four times this much more and comes down to what is measured within some round trips."""
-_FIRST_SAMPLES = 16
-"""Round trips that are all measured; afterwards one in a while is."""
-_PROBE = 2.0
-"""Round trips of silence after which a client that has a window before it is asked where it is."""
-_HASTE = 2.0
-"""Round trips between a sign of loss and the repetition that it causes."""
-_MOST_PATIENCE = 16
-"""Haste that came to nothing makes the next one twice as slow, or a way that has become longer would be filled with
-repetitions that answer each other."""
-_SHORTEST_HASTE = 0.002
-"""Seconds; a round trip on a loopback or switch is far below the granularity of any timer."""
 _PACE = 0.001
 """Seconds between two bursts to a client that loses what comes at once; timers are no finer."""
 _LOSSES = 2
-"""Windows in a row that a client loses a part of before bursts become smaller; one is an accident."""
+"""Windows in a row that a client loses a part of, after which that is believed to be all that it takes at once."""
 _CLEAN = 32
 """Windows in a row without a loss after which bursts twice as large are tried."""
 _NONE = -1
@@ -74,31 +56,32 @@ class Session:
     """The sender's side of one transfer of `size` octets under `terms`; times are seconds of one monotonic clock."""
 
     __slots__ = (
+        "_asked",
         "_awaited",
         "_clean",
+        "_doubted",
+        "_end",
         "_fill",
+        "_filled_at",
         "_first",
-        "_first_wait",
         "_hastened",
         "_hasty",
         "_losses",
         "_next",
-        "_patience",
+        "_probed",
         "_repeated",
         "_repetitions",
         "_retries",
-        "_round_trip",
-        "_samples",
         "_sent_at",
+        "_telling",
         "_terms",
-        "_timeout",
         "_tries",
-        "_variation",
-        "_wait",
+        "_waits",
         "_window",
         "acked",
         "burst",
         "deadline",
+        "fits",
         "last",
         "outcome",
         "reason",
@@ -124,26 +107,26 @@ class Session:
         self.deadline = 0.0
         """when to call `expire`"""
         self.burst = terms.window
-        """blocks that are sent at once: a window, or less if the client has lost parts of windows"""
+        """blocks that are sent at once: a window, or less after a loss"""
+        self.fits = terms.window
+        """blocks that the client takes at once, as far as it has lost parts of windows again and again"""
         self._terms = terms
         self._window = terms.window
-        # A client may ask for minutes; a request that nobody stands behind shall not hold a place that long.
-        self._timeout = min(terms.timeout, unproven_timeout)
-        self._wait = self._timeout  # for the next answer: the retransmission time-out of RFC 6298
-        self._patience = 1  # factor of both kinds of haste, until a round trip is measured again
-        self._first_wait = self._timeout  # before the probe of RFC 8985
+        self._waits = Waits(terms.timeout, unproven_timeout, probes=terms.window > 1)
         self._retries = retries
         self._tries = 0  # repetitions that came after no less than the agreed time-out
         self._repetitions = 0  # all of them since the client was last heard
         self._sent_at = 0.0
-        self._round_trip = 0.0
-        self._variation = _FIRST_VARIATION
-        self._samples = 0
+        self._asked = False  # with one block, since the client was last heard or a window was sent
         self._hastened = False  # in this window
         self._hasty = False  # the deadline was brought forward
-        self._repeated = -1  # the highest block that was sent more than once
-        self._fill = False  # the window is still to be sent, from `_next` on, by `expire`
-        self._next = 0
+        self._repeated = _NONE  # the highest block that was sent more than once
+        self._probed = _NONE  # the highest that was sent once more to ask where the client is
+        self._telling = False  # an ACK that says nothing new can only be the answer to that
+        self._doubted = 0  # blocks that were acknowledged where the client may have lost one, or got one twice
+        self._fill = False  # blocks `_next` to `_end` are still to be sent by `expire`, since
+        self._next = self._end = 0
+        self._filled_at = 0.0
         self._losses = 0  # windows in a row
         self._clean = 0  # windows in a row, while bursts are smaller than they
         self._awaited = _NONE  # the ACK after which the next full window follows, while all goes well
@@ -154,11 +137,6 @@ class Session:
         return self.acked >= self._first
 
     @property
-    def _haste(self) -> float:
-        """Seconds within which a client that misses nothing is heard of again."""
-        return min(self._patience * max(_HASTE * self._round_trip, _SHORTEST_HASTE), self._timeout)
-
-    @property
     def octets(self) -> int:
         """How much of the file the client is known to have."""
         return min(max(self.acked, 0) * self._terms.block_size, self.size)
@@ -167,7 +145,7 @@ class Session:
         """The first packet: one, whatever the window, until the client answers."""
         self.sent = self._first
         self._sent_at = now
-        self.deadline = now + self._timeout
+        self.deadline = now + self._waits.retransmission
         return self._first, 1
 
     def acknowledge(self, block: int, now: float) -> Range:
@@ -179,7 +157,7 @@ class Session:
             self.sent = ahead = sent + window
             self._awaited = ahead & 0xFFFF if ahead + window <= self.last else _NONE
             self._sent_at = now
-            self.deadline = now + self._first_wait
+            self.deadline = now + self._waits.first
             return sent + 1, window
         acked = self.acked
         ahead = (block - acked) & 0xFFFF
@@ -189,76 +167,67 @@ class Session:
         if not ahead:
             return self._acknowledge_again(now)
         self.acked = acked = acked + ahead
+        probed = self._asked and self._probed == sent
         self._learn(now)
         last = self.last
         if acked == last:
             self.outcome = Outcome.COMPLETE
             return NOTHING
-        if acked < sent:
+        if acked == sent:
+            if probed:  # the last block was lost, or its ACK
+                self._lost(ahead - 1)
+            else:
+                self._grow()
+        elif acked <= self._repeated:
+            # The client missed the next block. Or it got a block twice, which many answer with an ACK too (EDK2:
+            # Mtftp4Rrq.c), and will take what is under way: to start the window again would send that twice, and so
+            # on for ever. If nothing else comes within two round trips, it is asked.
+            self._doubted = ahead
+            return self._look_at(now + self._waits.haste)
+        else:  # it missed the next block and drops those after it: the window starts again there
             self._lost(ahead)
-            if self._is_doubtful(now):
-                return NOTHING
-        else:
-            self._losses = 0
         if self.burst < self._window:
-            return self._send_in_bursts(now)
-        sent = acked + self._window
-        if acked > self._repeated and self._samples >= _FIRST_SAMPLES and sent + self._window <= last:
-            self._awaited = sent & 0xFFFF
-        self.sent = sent = min(sent, last)
-        self._sent_at = now
-        self.deadline = now + self._first_wait
-        return acked + 1, sent - acked
+            return self._begin_window(now)
+        end = acked + self._window
+        if self._waits.steady and acked > self._repeated and end + self._window <= last:
+            self._awaited = end & 0xFFFF
+        return self._send(acked + 1, min(end, last), now)
 
-    def _is_doubtful(self, now: float) -> bool:
-        """What an ACK inside the window means.
-
-        The client missed the next block and drops those after it: the window starts again there (RFC 7440 section 4).
-        Or it got a block twice, which many answer with an ACK too (EDK2: Mtftp4Rrq.c), and will take what is under way:
-        to start the window again would send that twice, and so on for ever. So if some of it was sent twice before,
-        the window is only filled up, by `expire` at once, and repeated if that brings no ACK within two round trips.
-        """
-        if self.acked <= self._repeated:
-            self._fill = self._hasty = True
-            self._next = self.sent + 1
-            self.deadline = now
-            return True
-        self.retransmitted += self.sent - self.acked
-        self._repeated = self.sent
-        return False
-
-    def _lost(self, taken: int) -> None:
-        """The client took `taken` blocks of its window and lost one after them.
-
-        If that happens again and again, its buffer or a switch on the way does not hold a window, and every window
-        sent at once would go out several times. What it takes at once is what it is given at once.
-        """
-        self._losses += 1
-        self._clean = 0
-        if self._losses >= _LOSSES:
-            self.burst = min(self.burst, taken)
-
-    def _send_in_bursts(self, now: float) -> Range:
-        """The next window follows in parts, by `expire`, of which the first is due at once."""
-        self._clean += 1
-        if self._clean > _CLEAN:
-            self._clean = 0
-            self.burst = min(2 * self.burst, self._window)
+    def _begin_window(self, now: float) -> Range:
+        """The next window follows in bursts, by `expire`, of which the first is due at once."""
         self._fill = True
-        self._next = self.acked + 1
-        self._sent_at = self.deadline = now
+        self._next, self._end = self.acked + 1, min(self.acked + self._window, self.last)
+        self._filled_at = self.deadline = now
         return NOTHING
 
     def _acknowledge_again(self, now: float) -> Range:
         """An ACK that says nothing new.
 
         With one block in flight it is never answered, or every later block would go out twice (RFC 1123 section
-        4.2.3.1). In a window it may be a client that missed its first block, or just a duplicate: the repetition is
-        brought forward to two round trips from now, which a client that missed nothing answers before. Once a window.
+        4.2.3.1). In a window it may be a client that missed its first block, or just a duplicate.
         """
-        if self._window > 1 and not self._hastened and self.acked >= self._first:
-            self._hastened = self._hasty = True
-            self.deadline = min(self.deadline, now + self._haste)
+        if self._window == 1 or not self.proven:
+            return NOTHING
+        if self._telling and self._asked and not self._fill:  # the answer to a probe
+            self._hasty = True
+            self.deadline = now
+        elif self.acked == self._probed:
+            self._probed = _NONE  # a block that went out twice is acknowledged twice
+        elif self._hastened or self.acked <= max(self._repeated, self._probed):
+            pass  # one sign a window is enough; and see above
+        elif not self._fill:
+            self._asked = True  # it has just been asked, as it were
+            return self._look_at(min(self.deadline, now + self._waits.haste))
+        elif now - self._filled_at >= self._waits.rtt:  # what is still to be sent of the window would be dropped
+            self._hastened = True
+            self._begin_window(now)
+        return NOTHING
+
+    def _look_at(self, when: float) -> Range:
+        """What is to be done after a silence is done sooner: two round trips after a sign of loss, before which a
+        client that misses nothing is heard of again."""
+        self._hastened = self._hasty = True
+        self.deadline = when
         return NOTHING
 
     def measure(self) -> None:
@@ -267,84 +236,100 @@ class Session:
 
     def _learn(self, now: float) -> None:
         """Something new was acknowledged: the address is proven and, unless the block was sent twice (Karn's rule), the
-        round trip is known, from which the next time-out follows (RFC 6298 sections 2 and 3). What the client asked for
-        or the configuration says is its upper bound. After a repetition the longer wait stays until a measurement."""
-        self._timeout = self._terms.timeout
-        self._hastened = self._hasty = self._fill = False
-        unambiguous = self.acked > self._repeated and not self._repetitions
+        round trip is known."""
+        waits, acked = self._waits, self.acked
+        if acked < self.sent and (self._asked or acked > self._repeated):
+            waits.haste_was_right()
+        # Of a window in bursts only the last one's answer tells when it was sent.
+        in_time = acked == self.sent or self.burst == self._window
+        if in_time and acked > self._repeated and not self._asked and not self._repetitions:
+            waits.measured(now - self._sent_at)
+        waits.answered()
+        self._asked = self._hastened = self._hasty = self._fill = self._telling = False
+        self._doubted = 0
         self._tries = self._repetitions = 0
-        if unambiguous:
-            self._patience = 1
-            sample = now - self._sent_at
-            if self._samples:
-                self._variation += (abs(sample - self._round_trip) - self._variation) / 4
-                # One that has grown is believed at once: too short a time would cause repetitions, which hide it.
-                self._round_trip = max(sample, self._round_trip + (sample - self._round_trip) / 8)
-            else:
-                self._round_trip = sample
-            self._samples += 1
-            self._wait = self._round_trip + max(4 * self._variation, _SHORTEST_WAIT)
-        self._wait = min(self._wait, self._timeout)
-        self._first_wait = self._wait
-        if self._window > 1:  # a probe costs a part of a window only, and may come sooner
-            soon = self._patience * max(_PROBE * self._round_trip, _SHORTEST_WAIT)
-            self._first_wait = min(soon, self._wait)
+
+    def _lost(self, taken: int) -> None:
+        """The client took `taken` blocks of its window and lost one after them: the next windows follow in bursts, so
+        that less is lost with the next block that is.
+
+        If that happens again and again, its buffer or a switch on the way does not hold a window, and every window
+        sent at once would go out several times. What it takes at once is what it is given at once.
+        """
+        self._losses += 1
+        self._clean = 0
+        if self._losses >= _LOSSES:
+            self.burst = self.fits = max(min(self.burst, taken), 1)
+        else:
+            self.burst = min(self.burst, max(taken, self.burst // 2))
+
+    def _grow(self) -> None:
+        """A window went through without a loss; larger bursts are tried after a while."""
+        self._losses = 0
+        self.fits = max(self.fits, self.burst)
+        if self.burst < self._window:
+            self._clean += 1
+            if self._clean > _CLEAN:
+                self._clean = 0
+                self.burst = min(2 * self.burst, self._window)
 
     def expire(self, now: float) -> Range:
-        """`deadline` may have come: what was not acknowledged is sent again, each time after twice the wait.
+        """`deadline` may have come: the next burst is due, or what was not acknowledged is sent again.
 
-        First a single block, soon and without doubling the wait (the tail loss probe of RFC 8985 section 7). A client
-        that lives acknowledges what it has when a block comes again (EDK2: Mtftp4Rrq.c), which tells where to go on:
-        behind a lost end of the window, or behind all of it if only the ACK was lost. A client that has nothing of the
-        window, or is of another kind, gets all of it after the next silence, and then half as much each time, down to
-        one block. So a silence costs two windows at most.
+        First the last block alone, soon and without doubling the wait (the tail loss probe of RFC 8985 section 7). A
+        client that lives acknowledges what it has when it gets that, again or behind a gap, which tells where to go on:
+        behind a lost end of the window, or behind all of it if only the ACK was lost. One that does not answer gets
+        all of the window, then the probe again, then half as much as before, down to one block. So a silence costs
+        little more than two windows.
         """
         if now < self.deadline:
             return NOTHING
         self._awaited = _NONE
+        waits = self._waits
         if self._fill:
-            return self._continue_window(now)
+            return self._send(self._next, self._end, now)
+        if self._window > 1 and not self._asked and self.proven:
+            self._asked = True
+            self._telling = self.acked > max(self._repeated, self._probed)
+            self._probed = self.sent
+            self.retransmitted += 1
+            waits.hurry()
+            self.deadline = now + (waits.haste if self._hasty else waits.retransmission)
+            return self.sent, 1
         # Repetitions that come sooner than was agreed do not make the server give up sooner.
-        self._tries += self._wait >= self._timeout and not self._hasty
+        self._tries += waits.at_agreed and not self._hasty
         if self._tries > (self._retries if self.proven else min(self._retries, _UNPROVEN_RETRIES)):
             at_end = self.proven and self.sent == self.last
             self.outcome = Outcome.UNCONFIRMED if at_end else Outcome.TIMED_OUT
             return NOTHING
-        probing = self._first_wait < self._wait and not self._repetitions and not self._hasty
-        if self._hasty or probing:
-            self._patience = min(2 * self._patience, _MOST_PATIENCE)
+        if self._hasty:
+            self._hasty = False
+            waits.hurry()
+            if self._doubted:
+                self._lost(self._doubted)
         else:
-            self._wait = min(2 * self._wait, max(self._timeout, _LONGEST_WAIT))
-        hasty, self._hasty = self._hasty, False
-        self.deadline = now + self._wait
-        outstanding = self.sent - self.acked
-        if self._repetitions or hasty:
-            count = max(outstanding >> max(self._repetitions - 1, 0), 1)
-            self._repetitions = max(self._repetitions, 1) + 1
-        else:
-            count = self._repetitions = 1
-        self.retransmitted += count
-        self._repeated = max(self._repeated, self.acked + count)
-        if count > self.burst:
-            self._fill = True
-            self._next = self.acked + 1
-            return self._continue_window(now)
-        return self.acked + 1, count
+            waits.back_off()
+        self._asked = self._telling = False
+        count = max((self.sent - self.acked) >> self._repetitions, 1)
+        self._repetitions += 1
+        return self._send(self.acked + 1, self.acked + count, now)
 
-    def _continue_window(self, now: float) -> Range:
-        """The next burst of the window. Whether a client takes a window that it was believed to have in part is known
-        two round trips after the last one."""
-        first = self._next
-        end = min(self.acked + self._window, self.last)
-        burst_end = min(first + self.burst - 1, end)
-        self._next = burst_end + 1
-        self.sent = max(self.sent, burst_end)
-        if burst_end < end:
+    def _send(self, first: int, end: int, now: float) -> Range:
+        """Blocks `first` to `end`: a burst of them now, the others by `expire`."""
+        self._fill = end - first >= self.burst
+        if self._fill:
+            self._next, self._end = first + self.burst, end
+            end = self._next - 1
             self.deadline = now + _PACE
         else:
-            self._fill = False
-            self.deadline = now + (self._haste if self._hasty else self._first_wait)
-        return (first, burst_end + 1 - first) if burst_end >= first else NOTHING
+            self.deadline = now + (self._waits.first if self.proven else self._waits.retransmission)
+        again = min(end, self.sent)
+        if again >= first:
+            self.retransmitted += again + 1 - first
+            self._repeated = max(self._repeated, again)
+        self.sent = max(self.sent, end)
+        self._sent_at = now
+        return first, end + 1 - first
 
     def repeat_request(self) -> Range:
         """The same request came again: the client did not hear the first packet."""

@@ -147,6 +147,19 @@ def test_a_gap_in_a_window_is_answered_with_the_last_block_in_order() -> None:
     assert heard == [0, 1, 5]
 
 
+def test_a_second_gap_in_the_same_window_is_answered_too() -> None:
+    lost = [{2}, {4}]
+
+    def window(block: int) -> list[bytes]:
+        gone = lost.pop(0) if lost else set()
+        return [data(number) for number in range(block + 1, min(block + 4, BLOCKS) + 1) if number not in gone]
+
+    outcome, heard = fetch(window, window=4)
+    assert outcome.complete == 1
+    assert outcome.timeouts == 0
+    assert heard[:3] == [0, 1, 3]
+
+
 def test_silence_is_answered_with_the_latest_packet_again() -> None:
     silent = {3}
 

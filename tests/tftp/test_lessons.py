@@ -74,7 +74,7 @@ def test_a_second_lesson_does_not_undo_the_first() -> None:
     silent, crowded = (Session(terms, 100_000, retries=3, unproven_timeout=1.0) for terms in (agreed(OPTIONS), small))
     silent.acked, silent.outcome = 0, Outcome.TIMED_OUT
     lessons.learn(CLIENT, agreed(OPTIONS), silent, 0.0)
-    crowded.burst = 4
+    crowded.fits = 4
     lessons.learn(CLIENT, small, crowded, 1.0)
     limits = lessons.limits(CLIENT, LIMITS, 2.0)
     assert (limits.max_block_size, limits.max_window) == (512, 4)
@@ -83,7 +83,7 @@ def test_a_second_lesson_does_not_undo_the_first() -> None:
 def test_lessons_are_forgotten_in_time_and_beyond_a_number_of_clients() -> None:
     terms = agreed(OPTIONS)
     session = Session(terms, 100_000, retries=3, unproven_timeout=1.0)
-    session.burst = 3
+    session.fits = 3
     assert taught(session, terms, 599.0)[1] == 3
     assert taught(session, terms, 601.0)[1] == LIMITS.max_window
     lessons = Lessons()
