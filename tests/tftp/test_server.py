@@ -373,10 +373,9 @@ async def test_the_end_of_a_mapped_file_is_repeated_from_where_the_client_is(ser
             assert client.hear() == block(number)
             if number % 4 == 0:
                 client.say(Ack(number))
-        expected = [*range(last - 4, last), last - 4]  # after a silence one block asks where the client is
+        expected = [*range(last - 4, last), last - 1]  # after a silence the last one asks where the client is
         assert [client.hear() for _ in expected] == [block(number) for number in expected]
         client.say(Ack(last - 4))
-        assert client.hear() == block(last)
         assert [client.hear() for _ in range(4)] == [block(number) for number in range(last - 3, last + 1)]
         client.say(Ack(last))
         assert (await server.ended()).outcome is Outcome.COMPLETE
