@@ -47,6 +47,9 @@ log = logging.getLogger("pxed.service")
 
 DRAIN_SECONDS = 60.0
 """How long running transfers may go on after SIGTERM; the unit's TimeoutStopSec is longer."""
+DRAIN_SILENCE = 5.0
+"""How long a client may say nothing then: as long as firmware waits before it repeats itself. One that was switched off
+in the midst of a transfer does not hold up a restart."""
 _REBIND_SECONDS = 10.0
 """An interface whose ports could not be bound is tried again after this time."""
 _PRUNE_SECONDS = 6 * 3600.0
@@ -143,7 +146,7 @@ class Service:
             self._notifier.stopping()
             log.info("stopping: running transfers have %g s", DRAIN_SECONDS)
             await self._listeners.stop_all()
-            await asyncio.gather(pool.drain(DRAIN_SECONDS), runner.cleanup())
+            await asyncio.gather(pool.drain(DRAIN_SECONDS, DRAIN_SILENCE), runner.cleanup())
             await control.cleanup()
             self._config.control_socket.unlink(missing_ok=True)
             for task in background:

@@ -4,7 +4,7 @@
                     listen      an endpoint; the listening socket comes with the message (SCM_RIGHTS)
                     close       an endpoint that is gone
                     counters    asks for them
-                    drain       take no more requests, end with the last transfer
+                    drain       take no more requests, end with the last transfer whose client is not silent
                     stop        break transfers off and end
     from a worker   ready       the settings are in force
                     transfer    one has ended

@@ -154,6 +154,12 @@ class Outlet:
                 self._abort(delivery, "the file became shorter while it was sent", over)
         self._forget(over)
 
+    def abort(self, delivery: Delivery, reason: str) -> None:
+        """Breaks a transfer off."""
+        over: list[Delivery] = []
+        self._abort(delivery, reason, over)
+        self._forget(over)
+
     def send(self, peer: Peer, datagram: bytes) -> None:
         """One packet, as it is; lost if the network does not take it."""
         try:

@@ -98,10 +98,13 @@ class Pool:
             worker.say(self._settings.to_message())
         self.reconfigure(settings.endpoints)
 
-    async def drain(self, seconds: float) -> None:
-        """Takes no more requests, lets transfers that run finish for `seconds`, then breaks them off; `run` returns."""
+    async def drain(self, seconds: float, silence: float) -> None:
+        """Takes no more requests, lets transfers that run finish for `seconds`, then breaks them off; `run` returns.
+
+        Those of clients that acknowledge nothing new for `silence` seconds are given up before.
+        """
         for worker in self._workers:
-            worker.drain()
+            worker.drain(silence)
         self._close_all()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -45,6 +45,7 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._channel: socket.socket | None = None
         self._leaving = asyncio.Event()
+        self._silence = 0.0
         self._counters: Counter[str] = Counter()
         self._past: Counter[str] = Counter()
         self._answer = asyncio.Event()
@@ -82,10 +83,14 @@ class WorkerProcess:
             with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
                 messages.send(self._channel, message, descriptors)
 
-    def drain(self) -> None:
-        """No more requests; it ends after the last transfer."""
+    def drain(self, silence: float) -> None:
+        """No more requests; it ends after the last transfer, and gives those up whose clients are silent that long."""
+        self._silence = silence
         self._leaving.set()
-        self.say({"type": "drain"})
+        self._say_drain()
+
+    def _say_drain(self) -> None:
+        self.say({"type": "drain", "silence": self._silence})
 
     async def stop(self) -> None:
         """Breaks off what still runs and sees the process end, or kills it."""
@@ -123,7 +128,7 @@ class WorkerProcess:
                 for message, descriptors in self._greeting(self.number):
                     self.say(message, *descriptors)
                 if self._leaving.is_set():
-                    self.say({"type": "drain"})
+                    self._say_drain()
                 status = await process.wait()
                 self._hear()
             finally:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pxed.tftp import messages
 from pxed.tftp.admission import Admission
 from pxed.tftp.deliveries import Deliveries
+from pxed.tftp.farewell import Farewell
 from pxed.tftp.messages import Endpoint, Message, TftpSettings, Transfer
 from pxed.tftp.outlet import Outlet
 from pxed.tftp.reception import Reception, Rules
@@ -41,7 +42,7 @@ class Worker:
         self._rules: Rules | None = None
         self._receptions: dict[tuple[str, str], Reception] = {}
         self._closing: list[Reception] = []
-        self._draining = False
+        self._farewell: Farewell | None = None
         self._ended = False
         self._deliveries = Deliveries(self._counters, self._report, self._watch_outlet, self._unwatch, time.monotonic)
         self._watch(channel, self._hear)
@@ -51,7 +52,7 @@ class Worker:
         now = time.monotonic()
         tidy_at = now + _TIDY_SECONDS
         vigil = Vigil()
-        while not self._ended and not (self._draining and not self._deliveries.count):
+        while not self._ended and not (self._farewell and not self._deliveries.count):
             due = now if now < vigil.until else min(tidy_at, self._deliveries.next_timer)
             events = self._epoll.poll(max(0.0, due - now))
             now = time.monotonic()
@@ -63,11 +64,13 @@ class Worker:
                     handler(now)
             if now >= self._deliveries.next_timer:
                 self._deliveries.wake(now)
+            if self._farewell and now >= self._farewell.due:
+                self._leave_behind(self._farewell, now)
             if now >= tidy_at:
                 tidy_at = now + _TIDY_SECONDS
                 self._tidy()
 
-    def _hear(self, _now: float) -> None:
+    def _hear(self, now: float) -> None:
         message, descriptors = messages.receive(self._channel)
         match message:
             case None:
@@ -83,7 +86,7 @@ class Worker:
                 counters = {**self._counters, "running": self._deliveries.count}
                 self._say({"type": "counters", "counters": counters})
             case {"type": "drain"}:
-                self._draining = True
+                self._farewell = Farewell(message["silence"], now)
                 for reception in list(self._receptions.values()):
                     self._close(reception.endpoint)
             case {"type": "stop"}:
@@ -110,6 +113,12 @@ class Worker:
             self._unwatch(reception)
             reception.socket.close()
             self._closing.append(reception)
+
+    def _leave_behind(self, farewell: Farewell, now: float) -> None:
+        outlets = [outlet for reception in self._closing for outlet in reception.outlets]
+        running = [delivery for outlet in outlets for delivery in outlet.deliveries.values()]
+        for delivery in farewell.vanished(running, now):
+            delivery.outlet.abort(delivery, "the client was silent while the service point stopped")
 
     def _tidy(self) -> None:
         for reception in [*self._receptions.values(), *self._closing]:

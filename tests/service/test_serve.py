@@ -256,6 +256,19 @@ def test_sigterm_lets_a_running_download_finish(network: Network, tmp_path: Path
         assert "Traceback" not in serving.log
 
 
+def test_sigterm_does_not_wait_for_a_tftp_client_that_has_vanished(network: Network, tmp_path: Path) -> None:
+    with (
+        Serving(network, tmp_path) as serving,
+        network.in_client(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as client,
+    ):
+        client.settimeout(30)
+        client.sendto(b"\0\1snponly.efi\0octet\0", ("192.0.2.1", 69))
+        assert client.recv(600).startswith(b"\0\3\0\1")
+        serving.signal(signal.SIGTERM)
+        assert serving.wait() == 0
+    assert "failed: the client was silent while the service point stopped" in serving.log
+
+
 def test_it_tells_the_service_manager_how_it_is(network: Network, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))

@@ -147,5 +147,5 @@ async def serving(settings: TftpSettings) -> AsyncIterator[Server]:
             await pool.ready()
         yield Server(pool, settings, settings.public_dir, settings.images_dir, transfers)
     finally:
-        await pool.drain(0)
+        await pool.drain(0, 0)
         await running

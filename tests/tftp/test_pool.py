@@ -77,7 +77,7 @@ async def test_draining_lets_a_transfer_finish_and_takes_no_new_one(server: Serv
     content = server.put("file", os.urandom(3000))
     with server.client() as client, server.client() as late:
         first = client.request("file")
-        draining = asyncio.create_task(server.pool.drain(WAIT))
+        draining = asyncio.create_task(server.pool.drain(WAIT, WAIT))
         await server.pool.counters()  # the worker answers in order: it has heard that it shall drain
         late.socket.sendto(b"\0\1file\0octet\0", ("127.0.0.1", server.port))
         assert await asyncio.to_thread(client.finish, first) == content
@@ -86,11 +86,31 @@ async def test_draining_lets_a_transfer_finish_and_takes_no_new_one(server: Serv
         assert server.transfers.empty()
 
 
+async def test_a_client_that_has_vanished_does_not_hold_up_the_end(server: Server) -> None:
+    content = server.put("file", os.urandom(3000))
+    with server.client() as gone, server.client() as slow:
+        gone.request("file")
+        answer = slow.request("file")
+        draining = asyncio.create_task(server.pool.drain(10 * WAIT, 2.0))
+        for number in range(1, 7):  # longer than a silence may be
+            assert answer == Data(number, content[512 * (number - 1) : 512 * number])
+            await asyncio.sleep(0.5)
+            slow.say(Ack(number))
+            if number < 6:
+                while answer == Data(number, content[512 * (number - 1) : 512 * number]):
+                    answer = await asyncio.to_thread(slow.hear)
+        async with asyncio.timeout(WAIT):
+            await draining
+        ended = [await server.ended(), await server.ended()]
+        assert [transfer.outcome for transfer in ended] == [Outcome.FAILED, Outcome.COMPLETE]
+        assert ended[0].reason == "the client was silent while the service point stopped"
+
+
 async def test_what_has_not_finished_when_draining_ends_is_broken_off(server: Server) -> None:
     server.put("file", bytes(3000))
     with server.client() as client:
         assert client.request("file") == Data(1, bytes(512))
-        await server.pool.drain(0)
+        await server.pool.drain(0, WAIT)
         assert client.hear() == Error(ErrorCode.UNDEFINED, "the service point stopped")
         assert (await server.ended()).outcome is Outcome.FAILED
 
@@ -98,7 +118,7 @@ async def test_what_has_not_finished_when_draining_ends_is_broken_off(server: Se
 async def test_a_worker_that_hangs_is_killed_in_the_end(server: Server) -> None:
     (pid,) = server.pool.pids
     os.kill(pid, signal.SIGSTOP)
-    await server.pool.drain(0)
+    await server.pool.drain(0, WAIT)
     assert server.pool.pids == ()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
