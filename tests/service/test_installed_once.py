@@ -6,7 +6,6 @@
 import os
 import random
 import signal
-import sqlite3
 import threading
 import time
 from collections import Counter, defaultdict
@@ -16,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from pxed.site.database import open_database
+from pxed.site.sql import Link, transaction
+from tests.postgresql import Server
 from tests.service.machines import Broadcasts, Machine
 from tests.service.namespaces import Serving
 from tests.service.segment import Segment, Spot
@@ -34,7 +36,7 @@ attempts = 1000
 [tftp]
 workers = 1
 [database]
-url = "sqlite:///{database}"
+url = "{url}"
 """
 
 
@@ -44,14 +46,23 @@ def segment() -> Iterator[Segment]:
         yield made
 
 
-def serving(spot: Spot, root: Path, name: str) -> Serving:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of the database that all share."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/site.db"
+    server: Server = request.getfixturevalue("postgresql_server")
+    return server.empty_site().render_as_string()
+
+
+def serving(spot: Spot, root: Path, name: str, url: str) -> Serving:
     """A service point with a state directory of its own, on the database and with the key that all share."""
     (root / name / "state").mkdir(parents=True, exist_ok=True)
     key = root / name / "state" / "key"
     if not key.exists():
         key.touch(mode=0o600)
         key.write_bytes(KEY)
-    return Serving(spot, root / name, f'name = "{name}"' + SETTINGS.format(database=root / "site.db"))
+    return Serving(spot, root / name, f'name = "{name}"' + SETTINGS.format(url=url))
 
 
 def set_up(point: Serving, root: Path, computers: int) -> list[str]:
@@ -97,11 +108,14 @@ def let_live(segment: Segment, machines: list[Machine], each: Callable[[Machine,
         raise faults[0]
 
 
-def check_exactly_once(database: Path, machines: list[Machine]) -> None:
+def check_exactly_once(url: str, machines: list[Machine]) -> None:
     """Everybody had a whole boot image, nobody was installed twice, and no try was handed out by two."""
-    with closing(sqlite3.connect(database)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        states = Counter(state for (state,) in connection.execute("SELECT state FROM pxe_record"))
+    engine = open_database(url, Path())
+    if engine.dialect.name == "sqlite":
+        with closing(Link(engine)) as link:
+            assert link.command("PRAGMA integrity_check") == ("ok",)
+    with transaction(engine, "") as tx:
+        states = Counter(record.state.value for record in tx.all_records())
     installed = sum(machine.installed for machine in machines)
     assert states == Counter(succeeded=installed, booting=len(machines) - installed)
     for machine in machines:
@@ -114,8 +128,8 @@ def check_exactly_once(database: Path, machines: list[Machine]) -> None:
         assert len({record for record, _, _ in machine.claims}) == 1
 
 
-def test_two_service_points_on_one_database_never_both_hand_out(segment: Segment, tmp_path: Path) -> None:
-    north, south = serving(segment.north, tmp_path, "north"), serving(segment.south, tmp_path, "south")
+def test_two_service_points_on_one_database_never_both_hand_out(segment: Segment, url: str, tmp_path: Path) -> None:
+    north, south = serving(segment.north, tmp_path, "north", url), serving(segment.south, tmp_path, "south", url)
     macs = set_up(north, tmp_path, COMPUTERS)
     (tmp_path / "south" / "state" / "images").symlink_to(tmp_path / "north" / "state" / "images")
     machines = [Machine(mac, KEY, random.Random(mac)) for mac in macs]  # noqa: S311 - the same in every run
@@ -127,16 +141,16 @@ def test_two_service_points_on_one_database_never_both_hand_out(segment: Segment
             assert not machine.boot(air), "installed, and asked to boot again"
 
         let_live(segment, machines, install_and_boot_again)
-    check_exactly_once(tmp_path / "site.db", machines)
+    check_exactly_once(url, machines)
     assert sum(machine.boots for machine in machines) >= 2 * COMPUTERS
     assert {address for machine in machines for _, _, address in machine.claims} == {"192.0.2.1", "192.0.2.2"}
     assert "Traceback" not in north.log + south.log
 
 
-def test_a_service_that_is_killed_at_any_moment(segment: Segment, tmp_path: Path) -> None:
-    macs = set_up(serving(segment.north, tmp_path, "north"), tmp_path, 100 * KILLS)
+def test_a_service_that_is_killed_at_any_moment(segment: Segment, url: str, tmp_path: Path) -> None:
+    macs = set_up(serving(segment.north, tmp_path, "north", url), tmp_path, 100 * KILLS)
     moment = random.Random(7)  # noqa: S311 - the same in every run
-    running = started(segment.north, tmp_path)
+    running = started(segment.north, tmp_path, url)
     machines = [Machine(mac, KEY, random.Random(mac), crashes=0.02) for mac in macs]  # noqa: S311
     living: list[Machine] = []
     over = threading.Event()
@@ -154,19 +168,19 @@ def test_a_service_that_is_killed_at_any_moment(segment: Segment, tmp_path: Path
             running.signal(signal.SIGKILL)
             assert running.stop() == -signal.SIGKILL
             assert "Traceback" not in running.log
-            running = started(segment.north, tmp_path)
+            running = started(segment.north, tmp_path, url)
     finally:
         over.set()
         booting.join()
         running.stop()
     assert len(living) > THREADS
-    check_exactly_once(tmp_path / "site.db", living)
+    check_exactly_once(url, living)
 
 
-def started(spot: Spot, root: Path) -> Serving:
+def started(spot: Spot, root: Path, url: str) -> Serving:
     """Running, once the ports of the one that was killed are free."""
     for _ in range(100):
-        made = serving(spot, root, "north").start()
+        made = serving(spot, root, "north", url).start()
         try:
             made.wait_for_log("answers on")
         except AssertionError:
