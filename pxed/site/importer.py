@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pxed.errors import Refused, UsageError
@@ -143,19 +144,35 @@ def import_computers(
     plan = plan_import(lines, bad, existing, tx.listed(IdentifierList.SHARED), variables)
     if dry_run or (plan.bad and not skip_bad):
         return plan
-    written = [_write(tx, change.line) for change in (*plan.added, *plan.changed)]
+    new = [change.line for change in plan.added]
+    written = [*tx.add_computers([(line.name, line.macs, line.guid) for line in new])]
+    for line, computer in zip(new, written, strict=True):
+        _describe_further(tx, line, computer)
+    written += [_overwrite(tx, change.line) for change in plan.changed]
     for home in collections:
         tx.add_members(home.id, [*written, *(change.before for change in plan.unchanged if change.before)])
     return plan
 
 
-def _write(tx: Tx, line: Line) -> Computer:
-    try:
+def _overwrite(tx: Tx, line: Line) -> Computer:
+    with _told_by(line):
         computer = tx.put_computer(line.name, line.macs, line.guid)
+    _describe_further(tx, line, computer)
+    return computer
+
+
+def _describe_further(tx: Tx, line: Line, computer: Computer) -> None:
+    """What a line says of a computer beside its identity."""
+    with _told_by(line):
         if line.source:
             tx.set_source(computer, line.source)
         if line.variables:
             tx.set_variables(computer, line.variables)
+
+
+@contextmanager
+def _told_by(line: Line) -> Iterator[None]:
+    try:
+        yield
     except (Refused, UsageError) as error:
         raise Refused(f"line {line.number}: {error}; nothing is imported") from error
-    return computer

@@ -42,6 +42,9 @@ T = TypeVar("T")
 Client = tuple[str, Sequence[uuid.UUID]]
 """The identifiers in one packet: a MAC address and a GUID if there is one."""
 
+Identity = tuple[str, Sequence[str], uuid.UUID | None]
+"""What tells a computer: name, MAC addresses, GUID."""
+
 
 class Reader(Protocol):
     """The boot path's questions."""
@@ -95,6 +98,14 @@ class Tx(Protocol):
         Records kept under one of its identifiers become its own (of two for one advertisement the one that changed
         last); sightings of its identifiers end.
         Nothing is written if nothing is different.
+        """
+        ...
+
+    def add_computers(self, new: Sequence[Identity]) -> Sequence[Computer]:
+        """Adds them all, in few statements, as `put_computer` adds one.
+
+        Refused if a name or an identifier is somebody's already or an identifier is on the shared list; that they share
+        none among themselves is for the caller to see to.
         """
         ...
 

@@ -186,3 +186,37 @@ def test_a_collection_name_is_taken_once(tx: Tx) -> None:
         tx.add_collection("c")
     with pytest.raises(NotFound):
         tx.remove_collection("d")
+
+
+def test_many_new_computers_are_what_each_alone_would_be(tx: Tx) -> None:
+    advertisement = advertise(tx)
+    kept = [tx.save_record(record(subject, advertisement)) for subject in (B, str(SWAPPED))]
+    tx.saw(sighting(B))
+    tx.saw(sighting("02:00:00:00:00:01", guid=SWAPPED))
+    crowd = [(f"pc{number}", [f"02:00:00:01:{number >> 8:02x}:{number & 255:02x}"], None) for number in range(600)]
+    one, two, *others = tx.add_computers([("one", [A, B], None), ("two", [C], GUID), *crowd])
+    assert {each.name for each in others} == {name for name, _, _ in crowd}
+    assert sorted(tx.computers(), key=lambda each: each.id) == sorted([one, two, *others], key=lambda each: each.id)
+    assert (one.macs, two.macs, two.guid) == ((A, B), (C,), GUID)
+    assert [[each.id for each in tx.records(str(who.id))] for who in (one, two)] == [[each.id] for each in kept]
+    assert list(tx.sightings()) == []
+    assert texts(tx, str(two.id)) == [f"computer two added: {C}, {GUID}"]
+
+
+@pytest.mark.parametrize(
+    ("new", "why"),
+    [
+        (("one", ["02:00:00:00:00:01"], None), "somebody's already: one"),
+        (("three", [A], None), "somebody's already: one"),
+        (("three", [], SWAPPED), "somebody's already: two"),
+        (("three", [], uuid.UUID(int=0)), "shared list, .*tells no computer"),
+    ],
+)
+def test_of_new_computers_none_is_added_if_one_is_not_new(
+    tx: Tx, new: tuple[str, list[str], uuid.UUID | None], why: str
+) -> None:
+    tx.put_computer("one", [A], None)
+    tx.put_computer("two", [], GUID)
+    with pytest.raises(Refused, match=why):
+        tx.add_computers([("fresh", [C], None), new])
+    assert [each.name for each in tx.computers()] == ["one", "two"]

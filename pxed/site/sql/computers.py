@@ -12,16 +12,16 @@ from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, un
 from pxed.errors import NotFound, Refused
 from pxed.site.describe import describe_change, describe_computer
 from pxed.site.identifiers import parse_guid, parse_mac
-from pxed.site.identity import ListedIdentifier
+from pxed.site.identity import IdentifierList, ListedIdentifier
 from pxed.site.model import Computer
 from pxed.site.names import check_identity
 from pxed.site.sql.edits import Edits
-from pxed.site.sql.identify import COMPUTER_ROWS, both_orders, find, to_computers
+from pxed.site.sql.identify import CHUNK, COMPUTER_ROWS, both_orders, find, to_computers
 from pxed.site.sql.link import Statement
-from pxed.site.sql.listed import shared_among
+from pxed.site.sql.listed import read_list, shared_among
+from pxed.site.store import Identity
 from pxed.site.tables import computer, mac, pxe_record, sighting
 
-_ADD = Statement(insert(computer).returning(computer.c.id), "name", "guid")
 _CHANGE = Statement(update(computer).where(computer.c.id == bindparam("key")), "name", "guid")
 _REMOVE = Statement(delete(computer).where(computer.c.id == bindparam("key")))
 COMPUTER_NAME = Statement(select(computer.c.name).where(computer.c.id == bindparam("key")))
@@ -61,17 +61,25 @@ def _end_sightings(macs: int) -> Statement:
 
 
 @functools.cache
-def _has_traces(macs: int) -> Statement:
-    """Whether anything was kept of a computer with so many MAC addresses while it was unknown."""
-    guids: list[BindParameter[str]] = [bindparam("g0"), bindparam("g1")]
-    keys: list[BindParameter[str]] = [bindparam(f"m{i}") for i in range(macs)]
-    seen = [sighting.c.mac == key for key in keys]
-    return Statement(
-        union_all(
-            *[select(pxe_record.c.id).where(pxe_record.c.subject == key) for key in (*guids, *keys)],
-            select(sighting.c.id).where(or_(sighting.c.guid.in_(guids), *seen)),
-        ).limit(1)
-    )
+def _traces(keys: int) -> Statement:
+    """Those of so many identifiers under which something was kept of a computer while it was unknown."""
+    own: list[BindParameter[str]] = [bindparam(f"k{i}") for i in range(keys)]
+    columns = (pxe_record.c.subject, sighting.c.mac, sighting.c.guid)
+    return Statement(union_all(*[select(column).where(column.in_(own)) for column in columns]))
+
+
+@functools.cache
+def _add(computers: int) -> Statement:
+    """So many new computers at once."""
+    rows: list[dict[str, BindParameter[object]]] = [
+        {"name": bindparam(f"n{i}"), "guid": bindparam(f"g{i}")} for i in range(computers)
+    ]
+    return Statement(insert(computer).values(rows).returning(computer.c.name, computer.c.id))
+
+
+def _identifiers(computer: Computer) -> tuple[str, ...]:
+    """Each under which something may be kept."""
+    return *computer.macs, *(both_orders(computer.guid) if computer.guid else ())
 
 
 def _is_among(guid: uuid.UUID, listed: Sequence[ListedIdentifier]) -> bool:
@@ -94,40 +102,65 @@ class Computers(Edits):
         for each in shared:
             if each.value not in had:
                 raise Refused(f"{name}: {each}, so it tells no computer from another; leave it out")
-        if same:
-            before = same[0]
-            computer_id = before.id
-            change = describe_change(before, name, addresses, guid)
-            if not change:
-                return before
-            self._link.run(_CHANGE, key=computer_id, name=name, guid=str(guid) if guid else None)
-            for gone in set(before.macs) - set(addresses):
-                self._link.run(_REMOVE_MAC, mac=gone)
-            text = f"computer {name} changed: {change}"
-        else:
-            before = None
-            added = self._link.added(_ADD, name=name, guid=str(guid) if guid else None)
-            computer_id = added
-            text = f"computer {name} added: {describe_computer(addresses, guid)}"
-        for address in addresses:
-            if before is None or address not in before.macs:
-                self._link.run(_ADD_MAC, address=address, computer_id=computer_id)
-        self._take_over(computer_id, addresses, guid)
-        self._edited(text, str(computer_id))
-        if before is None:
-            return Computer(computer_id, name, addresses, guid)
-        return replace(before, name=name, macs=addresses, guid=guid)
+        if not same:
+            return self._add_all([(name, addresses, guid)])[0]
+        before = same[0]
+        change = describe_change(before, name, addresses, guid)
+        if not change:
+            return before
+        self._link.run(_CHANGE, key=before.id, name=name, guid=str(guid) if guid else None)
+        for gone in set(before.macs) - set(addresses):
+            self._link.run(_REMOVE_MAC, mac=gone)
+        for address in set(addresses) - set(before.macs):
+            self._link.run(_ADD_MAC, address=address, computer_id=before.id)
+        after = replace(before, name=name, macs=addresses, guid=guid)
+        self._take_over([after])
+        self._edited(f"computer {name} changed: {change}", str(before.id))
+        return after
 
-    def _take_over(self, computer_id: int, macs: Sequence[str], guid: uuid.UUID | None) -> None:
-        """What was kept of the computer while it was unknown: its records become its own, its sightings end."""
-        orders = both_orders(guid) if guid else (None, None)
-        keys = {"g0": orders[0], "g1": orders[1], **{f"m{index}": mac for index, mac in enumerate(macs)}}
-        if not self._link.row(_has_traces(len(macs)), **keys):
-            return
-        drop_superseded, own = adopt_records(len(macs))
-        self._link.run(drop_superseded, subject=str(computer_id), **keys)
-        self._link.run(own, subject_now=str(computer_id), **keys)
-        self._link.run(_end_sightings(len(macs)), **keys)
+    def add_computers(self, new: Sequence[Identity]) -> Sequence[Computer]:
+        checked = [check_identity(*each) for each in new]
+        macs = [mac for _, addresses, _ in checked for mac in addresses]
+        guids = [order for _, _, guid in checked if guid for order in both_orders(guid)]
+        known = find(self._link, [name for name, _, _ in checked], [guid for _, _, guid in checked if guid], macs)
+        if known:
+            raise Refused(f"a name or an identifier is somebody's already: {', '.join(each.name for each in known)}")
+        for each in read_list(self._link, IdentifierList.SHARED):
+            if each.value in {*macs, *guids}:
+                raise Refused(f"{each}, so it tells no computer from another")
+        return self._add_all(checked)
+
+    def _add_all(self, new: Sequence[tuple[str, tuple[str, ...], uuid.UUID | None]]) -> list[Computer]:
+        """Computers with names and identifiers that nobody has; few statements for many."""
+        added = []
+        for start in range(0, len(new), CHUNK):
+            chunk = new[start : start + CHUNK]
+            names = {f"n{index}": name for index, (name, _, _) in enumerate(chunk)}
+            guids = {f"g{index}": str(guid) if guid else None for index, (_, _, guid) in enumerate(chunk)}
+            ids: dict[str, int] = dict(self._link.rows(_add(len(chunk)), **names, **guids))
+            added += [Computer(ids[name], name, macs, guid) for name, macs, guid in chunk]
+        self._link.run_many(_ADD_MAC, ({"address": mac, "computer_id": each.id} for each in added for mac in each.macs))
+        self._take_over(added)
+        texts = (f"computer {each.name} added: {describe_computer(each.macs, each.guid)}" for each in added)
+        self._edited_many((str(each.id), text) for each, text in zip(added, texts, strict=True))
+        return added
+
+    def _take_over(self, computers: Sequence[Computer]) -> None:
+        """What was kept of them while they were unknown: records become their own, sightings end."""
+        keys = [key for each in computers for key in _identifiers(each)]
+        kept: set[str] = set()
+        for start in range(0, len(keys), CHUNK):
+            chunk = {f"k{index}": key for index, key in enumerate(keys[start : start + CHUNK])}
+            kept.update(row[0] for row in self._link.rows(_traces(len(chunk)), **chunk))
+        for each in computers:
+            if kept.isdisjoint(_identifiers(each)):
+                continue
+            orders = both_orders(each.guid) if each.guid else (None, None)
+            own = {"g0": orders[0], "g1": orders[1], **{f"m{index}": mac for index, mac in enumerate(each.macs)}}
+            drop_superseded, adopt = adopt_records(len(each.macs))
+            self._link.run(drop_superseded, subject=str(each.id), **own)
+            self._link.run(adopt, subject_now=str(each.id), **own)
+            self._link.run(_end_sightings(len(each.macs)), **own)
 
     def remove_computer(self, computer_id: int) -> None:
         found = self._computer(computer_id)
