@@ -6,6 +6,7 @@ import logging
 from collections import OrderedDict
 from datetime import datetime, timedelta
 
+from pxed.bucket import Bucket
 from pxed.policy.decide import is_held_back
 from pxed.policy.facts import Facts
 from pxed.policy.verdict import Abort, Boot, Verdict, Wait
@@ -34,10 +35,9 @@ class VerdictLog:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._last: OrderedDict[tuple[str, str], tuple[type[Verdict], str, datetime]] = OrderedDict()
-        self._second = 0
-        self._room = _AT_ONCE
+        self._room = Bucket(_A_SECOND, _AT_ONCE)
         self._untold = 0
-        self._untold_since = 0
+        self._untold_since = 0.0
 
     def tell(self, facts: Facts, evidence: Evidence, verdict: Verdict, now: datetime) -> None:
         """Logs `verdict`, and notes it in the computer's history, unless it repeats the last one."""
@@ -87,16 +87,12 @@ class VerdictLog:
 
     def _is_room(self, now: datetime) -> bool:
         """Whether one more verdict may be told; now and then says how many were not."""
-        second = int(now.timestamp())
-        if second != self._second:
-            # a clock that was set back has gone on all the same
-            self._room = min(_AT_ONCE, self._room + abs(second - self._second) * _A_SECOND)
-            self._second = second
-            if self._untold and abs(second - self._untold_since) >= _COUNTED_SECONDS:
-                log.warning("a storm of packets: %d verdicts more were neither logged nor kept", self._untold)
-                self._untold = 0
-        if self._room:
-            self._room -= 1
+        second = now.timestamp()
+        # a clock that was set back has gone on all the same
+        if self._untold and abs(second - self._untold_since) >= _COUNTED_SECONDS:
+            log.warning("a storm of packets: %d verdicts more were neither logged nor kept", self._untold)
+            self._untold = 0
+        if self._room.take(second):
             return True
         if not self._untold:
             self._untold_since = second

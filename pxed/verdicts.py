@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from pxed.bucket import Bucket
 from pxed.config import Config
 from pxed.errors import StoreError
 from pxed.identities import Identities
@@ -29,6 +30,10 @@ log = logging.getLogger("pxed.verdict")
 
 _NOT_REMEMBERED = QUIET_RULES | {name_of(ignore_list)}
 """Rules after which it does not matter who it was."""
+_AT_ONCE, _A_SECOND = 1_000, 100
+"""So many things are remembered of who asked at once, and so many a second in a storm that lasts: then the processor
+belongs to the answers, and who was passed over is noticed with the next boot. What waits to be written is also what
+the garbage collector has to look through, again and again, while nobody is answered."""
 
 
 class Verdicts:
@@ -41,7 +46,8 @@ class Verdicts:
         self._clock = clock
         self._kept = Kept()
         self._log = VerdictLog(records)
-        self._identities = Identities(records.later)
+        self._room = Bucket(_A_SECOND, _AT_ONCE)
+        self._identities = Identities(records.later, self._room)
         self._store_fault = ""
         self._stop: Stop | None = None
 
@@ -87,9 +93,9 @@ class Verdicts:
         known = evidence.known
         code = facts.architecture.code
         if known is not None:
-            if known.computer.firmware != LOADER_KEYS.get(code, ""):
+            if known.computer.firmware != LOADER_KEYS.get(code, "") and self._room.take(now.timestamp()):
                 self._records.heard(known.computer.id, code)
-        else:
+        elif self._room.take(now.timestamp()):
             relay = str(facts.relay) if facts.relay else ""
             self._records.saw(Sighting(facts.mac, facts.guid, code, facts.interface, relay, now, now, 1))
         if isinstance(verdict, Boot) and verdict.starts_by_itself and verdict.identity is not None:

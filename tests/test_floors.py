@@ -30,7 +30,7 @@ FLOOR = {
         "wakeups",
     ),
     2: ("policy", "boot", "tftp.negotiation", "tftp.session", "tftp.waits", "tftp.lessons", "sequence"),
-    1: ("wire", "site", "config", "config_schema", "mmsg"),
+    1: ("wire", "site", "config", "config_schema", "mmsg", "bucket"),
     0: ("errors",),
 }
 SIDEWAYS = {

@@ -35,8 +35,9 @@ RETRY_SECONDS = 1.0
 """How long a database in trouble is left alone when only history is waiting."""
 HISTORY_SECONDS = 0.5
 """Droppable jobs are written no more often: in a storm of packets the processor belongs to the answers."""
-HISTORY_BATCH = 500
-"""Droppable jobs written at one time, besides lines of history: sightings made up by a stranger cost no more."""
+HISTORY_BATCH = 250
+"""Droppable jobs written at one time, besides lines of history: a claim waits behind no more, and sightings made up by
+a stranger cost no more. While packets storm, each takes milliseconds, since the interpreter belongs to the answers."""
 
 log = logging.getLogger(__name__)
 

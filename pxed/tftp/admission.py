@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from ipaddress import IPv4Address
 
+from pxed.bucket import Bucket
+
 _REFLECTING_PORTS = frozenset({0, 7, 13, 17, 19, 53, 67, 68, 69, 123})
 """Source ports of services that answer any datagram (echo, chargen, DNS, ...): two servers would talk for ever."""
 _RATE = 1000.0
@@ -12,24 +14,6 @@ _RATE = 1000.0
 _BURST = 2000.0
 _TRACKED = 8192
 """Addresses whose rate is known, so that forged senders cannot fill the memory; the oldest go first."""
-
-
-class Bucket:
-    """A token bucket: `rate` a second in the long run, `burst` at once."""
-
-    __slots__ = ("_at", "_burst", "_left", "_rate")
-
-    def __init__(self, rate: float, burst: float, now: float) -> None:
-        self._rate, self._burst, self._left, self._at = rate, burst, burst, now
-
-    def take(self, now: float) -> bool:
-        """Whether one more is allowed at `now` (seconds)."""
-        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 def can_be_answered(address: str, port: int) -> bool:
@@ -48,7 +32,7 @@ class Admission:
         """Whether a request of `address` is within its rate at `now` (seconds)."""
         bucket = self._buckets.get(address)
         if bucket is None:
-            bucket = self._buckets[address] = Bucket(_RATE, _BURST, now)
+            bucket = self._buckets[address] = Bucket(_RATE, _BURST)
             if len(self._buckets) > _TRACKED:
                 self._buckets.popitem(last=False)
         return bucket.take(now)

@@ -13,7 +13,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 
 from pxed.boot.token import Grant
-from pxed.tftp.admission import Bucket, can_be_answered
+from pxed.bucket import Bucket
+from pxed.tftp.admission import can_be_answered
 from pxed.tftp.batch import NO_OPCODE, RECEIVED, Batch, Lane, Peer, address_of, batch_for
 from pxed.tftp.negotiation import Terms
 from pxed.tftp.session import Outcome, Range, Session
@@ -102,7 +103,7 @@ class Outlet:
         self._ended = ended
         self._moved = moved
         self._past: OrderedDict[Peer, None] = OrderedDict()
-        self._strangers = Bucket(_STRANGERS_A_SECOND, _STRANGERS_A_SECOND, 0.0)
+        self._strangers = Bucket(_STRANGERS_A_SECOND, _STRANGERS_A_SECOND)
 
     def knows(self, peer: Peer) -> bool:
         """Packets of an earlier transfer of `peer` may still arrive here."""

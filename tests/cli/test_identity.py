@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pxed.bucket import Bucket
 from pxed.identities import Identities
 from pxed.site.database import open_database
 from pxed.site.model import PxeRecord, RecordState, Sighting
@@ -108,7 +109,8 @@ def disagreeing(site: Pxed, tmp_path: Path) -> Pxed:
     """A site on which a computer showed the MAC address of one and the GUID of another."""
     site("computer", "add", "ws-09", "--guid", GUID)
     with transaction(open_database("sqlite:///pxed.db", tmp_path / "state"), "") as tx:
-        Identities(lambda job: run_in(tx, job)).notice(MAC, uuid.UUID(GUID), "eth0", datetime.now(UTC), conflict=True)
+        identities = Identities(lambda job: run_in(tx, job), Bucket(rate=1, burst=1))
+        identities.notice(MAC, uuid.UUID(GUID), "eth0", datetime.now(UTC), conflict=True)
     return site
 
 

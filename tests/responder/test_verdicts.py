@@ -162,6 +162,22 @@ def test_of_a_storm_no_more_is_told_than_the_journal_takes_and_the_rest_is_count
     assert len(bench.site.events(subject, 10, [EventKind.VERDICT])) == 1
 
 
+def test_of_a_storm_the_first_are_remembered_then_some_each_second(bench: Bench) -> None:
+    bench.verdicts.decide_all(strangers(1_003, 1))
+    assert len(bench.site.sightings()) == 1_000
+    bench.clock.advance(2)
+    bench.verdicts.decide_all(strangers(300, 2))
+    assert len(bench.site.sightings()) == 1_200
+
+
+def test_in_a_storm_too_every_mandatory_advertisement_is_the_computer_s(bench: Bench) -> None:
+    bench.verdicts.decide_all(strangers(1_003, 1))
+    pc = add_computer(bench.site)
+    advertise(bench.site, Kind.MANDATORY)
+    bench.verdicts.decide(FACTS)
+    assert len(bench.site.records(str(pc.id))) == 1
+
+
 def test_the_firmware_that_asks_is_noted_if_it_is_another_one(bench: Bench) -> None:
     pc = add_computer(bench.site)
     for code, noted in ((7, 7), (9, 7), (0, 0), (7, 7)):  # 7 and 9 are both x64 UEFI

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from pxed.bucket import Bucket
 from pxed.errors import NotFound, PxedError, Refused, UsageError
 from pxed.identities import Identities
 from pxed.policy.suspicion import TOO_MANY
@@ -31,7 +32,7 @@ class Site(MemorySite):
 
     def __init__(self) -> None:
         super().__init__("operator", NOW)
-        self.identities = Identities(self.run)
+        self.identities = Identities(self.run, Bucket(rate=100, burst=100))
 
     def run(self, job: Callable[[Tx], object]) -> None:
         job(self)

@@ -1,0 +1,21 @@
+"""A token bucket: so much at once, so much in the long run."""
+
+from __future__ import annotations
+
+
+class Bucket:
+    """`rate` a second in the long run, `burst` at once; full when first asked."""
+
+    __slots__ = ("_at", "_burst", "_left", "_rate")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate, self._burst, self._left, self._at = rate, burst, burst, 0.0
+
+    def take(self, now: float) -> bool:
+        """Whether one more is allowed at `now`, seconds of any clock; one that is set back gives nothing meanwhile."""
+        self._left = min(self._burst, self._left + max(0.0, now - self._at) * self._rate)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
