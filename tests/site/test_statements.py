@@ -25,9 +25,10 @@ STATEMENTS = {
     for name, value in vars(module).items()
     if isinstance(value, Statement)
 } | {
-    **{f"members {deep}": members._MEMBERS[deep] for deep in (False, True)},
-    **{f"member ids {deep}": members._MEMBER_IDS[deep] for deep in (False, True)},
-    **{f"count members {deep}": members._COUNT_MEMBERS[deep] for deep in (False, True)},
+    **{f"members {deep} {many}": statement for (deep, many), statement in members._MEMBERS.items()},
+    **{f"member ids {deep} {many}": statement for (deep, many), statement in members._MEMBER_IDS.items()},
+    **{f"count members {deep}": statement for deep, statement in members._COUNT_MEMBERS.items()},
+    **{f"count members up to, {deep}": statement for deep, statement in members._COUNT_UP_TO.items()},
     "who": identify._who(2, 4, 3),
     "variables of": properties.variables_of(2),
     "members among": members.members_among(2),

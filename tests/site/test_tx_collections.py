@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pxed.errors import NotFound, Refused, UsageError
 from pxed.site.model import CollectionRule, Computer, RuleKind
+from pxed.site.sql import members
 from pxed.site.store import Tx
 from tests.site.samples_of_a_site import GUID, NOW, SWAPPED, A, B, C, advertise, texts
 from tests.site_in_memory import MemorySite
@@ -19,8 +20,11 @@ NAME_RULE = CollectionRule(RuleKind.NAME, "ws-*")
 
 
 def names(tx: Tx, collection_id: int, *, deep: bool = False) -> list[str]:
-    """Members, and a check that they are counted alike."""
+    """Members, and a check that they are found alike as few or as many, and counted alike."""
     found = [each.name for each in tx.members(collection_id, include_subcollections=deep)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(members, "MANY", 1)
+        assert found == [each.name for each in tx.members(collection_id, include_subcollections=deep)]
     assert tx.count_members(collection_id, include_subcollections=deep) == len(found)
     if not deep:
         assert tx.count_all_members().get(collection_id, 0) == len(found)

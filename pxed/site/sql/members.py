@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
-from sqlalchemy import Integer, bindparam, delete, func, insert, select
+from sqlalchemy import Integer, Select, bindparam, delete, func, insert, select
 
 from pxed.site.model import Collection, CollectionRule, Computer
 from pxed.site.rules import Rules
@@ -26,22 +27,40 @@ _TOP = (
 _BELOW = _TOP.union(select(collection.c.id).join(_TOP, collection.c.parent_id == _TOP.c.id))
 _WITHIN = Statement(select(_BELOW.c.id))
 """A collection and all below it."""
-_DIRECT_OF_ONE = select(membership.c.computer_id).where(membership.c.collection_id == bindparam("collection"))
-_DIRECT_BELOW = select(membership.c.computer_id).where(membership.c.collection_id.in_(select(_BELOW.c.id)))
-_MEMBERS = {
-    deep: Statement(COMPUTER_ROWS.where(computer.c.id.in_(direct)).order_by(computer.c.name))
-    for deep, direct in ((False, _DIRECT_OF_ONE), (True, _DIRECT_BELOW))
+_DIRECT = {
+    False: select(membership.c.computer_id).where(membership.c.collection_id == bindparam("collection")),
+    True: select(membership.c.computer_id).where(membership.c.collection_id.in_(select(_BELOW.c.id))),
 }
-_MEMBER_IDS = {
-    deep: Statement(select(computer.c.id).where(computer.c.id.in_(direct)).order_by(computer.c.name))
-    for deep, direct in ((False, _DIRECT_OF_ONE), (True, _DIRECT_BELOW))
+"""Direct members of a collection, or of all below it as well."""
+
+
+def _by_name(rows: Select[Any]) -> dict[tuple[bool, bool], Statement]:
+    """`rows` of direct members in the order of their names, by how deep one looks and whether they are many.
+
+    Many are found as one goes through all names, so that the first comes at once; few are looked up and sorted.
+    """
+    found = {}
+    for deep, direct in _DIRECT.items():
+        is_among = direct.where(membership.c.computer_id == computer.c.id).exists()
+        found[deep, False] = Statement(rows.where(computer.c.id.in_(direct)).order_by(computer.c.name))
+        found[deep, True] = Statement(rows.where(is_among).order_by(computer.c.name))
+    return found
+
+
+_MEMBERS = _by_name(COMPUTER_ROWS)
+_MEMBER_IDS = _by_name(select(computer.c.id))
+_COUNT_UP_TO = {
+    deep: Statement(select(func.count()).select_from(direct.limit(bindparam("most")).subquery()))
+    for deep, direct in _DIRECT.items()
 }
+MANY = 10_000
+"""direct members: fewer are looked up and sorted in less time than all names of a million computers are read"""
 _COUNT_DIRECT = Statement(
     select(membership.c.collection_id, func.count()).group_by(membership.c.collection_id)  # each computer is in it once
 )
 _COUNT_MEMBERS = {
-    deep: Statement(select(func.count()).where(computer.c.id.in_(direct)).select_from(computer))
-    for deep, direct in ((False, _DIRECT_OF_ONE), (True, _DIRECT_BELOW))
+    False: Statement(_DIRECT[False].with_only_columns(func.count())),
+    True: Statement(_DIRECT[True].with_only_columns(func.count(membership.c.computer_id.distinct()))),
 }
 _COUNT_ALL = Statement(select(func.count()).select_from(computer))
 _PLACES = Statement(
@@ -75,19 +94,16 @@ class Members(Collections, Computers):
         within = self._within(collection_id, include_subcollections)
         if any(each.builtin == "all" for each in within):
             return self.computers()
-        rules = _rules_of(within)
-        if not rules:
-            return to_computers(self._link.each(_MEMBERS[include_subcollections], collection=collection_id))
-        return self._fitting(
-            Rules(rules), self._link.each(_MEMBER_IDS[include_subcollections], collection=collection_id)
-        )
+        if rules := _rules_of(within):
+            return self._fitting(Rules(rules), self._direct(_MEMBER_IDS, within, collection_id))
+        return to_computers(self._direct(_MEMBERS, within, collection_id))
 
     def count_members(self, collection_id: int, *, include_subcollections: bool = False) -> int:
         within = self._within(collection_id, include_subcollections)
         if any(each.builtin == "all" for each in within):
             return self._number(_COUNT_ALL)
         if not _rules_of(within):
-            return self._number(_COUNT_MEMBERS[include_subcollections], collection=collection_id)
+            return self._number(_COUNT_MEMBERS[len(within) > 1], collection=collection_id)
         return sum(1 for _ in self.members(collection_id, include_subcollections=include_subcollections))
 
     def count_all_members(self) -> Mapping[int, int]:
@@ -134,6 +150,14 @@ class Members(Collections, Computers):
         self._collection(collection_id)
         below = {row[0] for row in self._link.rows(_WITHIN, collection=collection_id)}
         return [each for each in self.collections() if each.id in below]
+
+    def _direct(
+        self, statements: Mapping[tuple[bool, bool], Statement], within: Sequence[Collection], collection_id: int
+    ) -> Iterator[Row]:
+        """Rows of the direct members of a collection, and of the others `within` it, by name."""
+        deep = len(within) > 1
+        many = self._number(_COUNT_UP_TO[deep], collection=collection_id, most=MANY) >= MANY
+        return self._link.each(statements[deep, many], collection=collection_id)
 
     def _fitting(self, rules: Rules, direct: Iterable[Row]) -> Iterator[Computer]:
         """Computers that fit a rule or are direct members, whose ids come in the order of all computers."""
