@@ -39,8 +39,7 @@ STATEMENTS = {
     "among": listed._among(3),
     **{f"merge {number}": statement for number, statement in enumerate((*merging._MOVES, *merging._RETELLINGS))},
     "events": edits._add_events(2),
-    **{f"computers of {clients}": reader._computers_of(clients) for clients in (1, 8)},
-    "records of": reader._records_of(8),
+    **{f"known to {clients}": reader._known_to(clients) for clients in (1, 8)},
 }
 
 

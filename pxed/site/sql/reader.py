@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain, zip_longest
 
 from sqlalchemy import (
     BindParameter,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
+    null,
     select,
     union_all,
 )
@@ -42,6 +45,8 @@ from pxed.site.tables import mac as mac_table
 
 _CHANGE = Statement(select(site.c.change).where(site.c.id == literal_column("1")))
 _NOTHING = Evidence(None, ())
+_RECORD_AT = 9
+"""where in a row of `_known_to` the PXE record begins"""
 
 
 def _joined(column: ColumnElement[str]) -> Function[str]:
@@ -52,56 +57,60 @@ def _joined(column: ColumnElement[str]) -> Function[str]:
 
 _MACS = select(_joined(mac_table.c.address)).where(mac_table.c.computer_id == computer.c.id)
 _COLLECTIONS = select(_joined(cast(membership.c.collection_id, Text))).where(membership.c.computer_id == computer.c.id)
-_SIZES = (1, 8, 64)
-"""clients in one statement: a storm is looked up by the largest, a computer alone by the smallest"""
+_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+"""Clients in one statement; places that are left over cost as much as clients."""
 
 
 @functools.cache
-def _computers_of(clients: int) -> Statement:
-    """The computers to which the identifiers of so many clients belong: `m...` are MAC addresses, `g...` GUIDs.
+def _known_to(clients: int) -> Statement:
+    """What is known of so many clients: `m...` are MAC addresses, `g...` GUIDs (two for a client), and `s...` what the
+    PXE records of those are kept under who are no computer's.
 
-    The site's change number comes first in each row, and alone if there is no computer.
+    The site's change number comes first in each row, then a computer, then a PXE record, each with a row for each
+    record; computers without records have None in its place, records of no computer None in the computer's. The first
+    row may be the number alone.
     """
     by_mac = select(mac_table.c.computer_id).where(mac_table.c.address.in_(_places("m", clients)))
     by_guid = select(computer.c.id).where(computer.c.guid.in_(_places("g", 2 * clients)))
-    return Statement(
-        select(
-            site.c.change,
-            computer.c.id,
-            computer.c.name,
-            computer.c.guid,
-            computer.c.protected,
-            computer.c.architecture,
-            computer.c.source,
-            _MACS.scalar_subquery(),
-            _COLLECTIONS.scalar_subquery(),
+    columns = (
+        computer.c.id,
+        computer.c.name,
+        computer.c.guid,
+        computer.c.protected,
+        computer.c.architecture,
+        computer.c.source,
+        _MACS.scalar_subquery(),
+        _COLLECTIONS.scalar_subquery(),
+    )
+    of_computers = (
+        select(site.c.change, *columns, *RECORD_COLUMNS)
+        .select_from(
+            site.outerjoin(computer, computer.c.id.in_(union_all(by_mac, by_guid))).outerjoin(
+                pxe_record, pxe_record.c.subject == cast(computer.c.id, Text)
+            )
         )
-        .select_from(site.outerjoin(computer, computer.c.id.in_(union_all(by_mac, by_guid))))
         .where(site.c.id == literal_column("1"))
     )
+    of_others = (
+        select(site.c.change, *(null() for _ in columns), *RECORD_COLUMNS)
+        .select_from(site.join(pxe_record, pxe_record.c.subject.in_(_places("s", clients))))
+        .where(site.c.id == literal_column("1"))
+    )
+    return Statement(union_all(of_computers, of_others))
 
 
 @functools.cache
-def _records_of(clients: int) -> Statement:
-    """The PXE records of so many clients, kept under their MAC addresses or their computers' ids (two at most).
-
-    With the change number, as in `_computers_of`.
-    """
-    return Statement(
-        select(site.c.change, *RECORD_COLUMNS)
-        .select_from(site.outerjoin(pxe_record, pxe_record.c.subject.in_(_places("s", 3 * clients))))
-        .where(site.c.id == literal_column("1"))
-        .order_by(pxe_record.c.changed_at.desc(), pxe_record.c.id.desc())
-    )
+def _names(letter: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{letter}{index}" for index in range(count))
 
 
 def _places(letter: str, count: int) -> list[BindParameter[str]]:
-    return [bindparam(f"{letter}{index}") for index in range(count)]
+    return list(map(bindparam, _names(letter, count)))
 
 
-def _filled(letter: str, count: int, keys: Sequence[str]) -> dict[str, object]:
+def _filled(letter: str, count: int, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Values for `_places`; an empty text, which is nobody's, fills up."""
-    return {f"{letter}{index}": keys[index] if index < len(keys) else "" for index in range(count)}
+    return zip_longest(_names(letter, count), keys, fillvalue="")
 
 
 class SqlReader:
@@ -138,7 +147,7 @@ class SqlReader:
         return plan, evidence
 
     def look_up_all(self, clients: Sequence[Client]) -> tuple[Plan, list[Evidence]]:
-        """Two statements for every 64 clients. Both tell the change number: if it is that of the plan, no edit came
+        """One statement for every 64 clients. Each tells the change number: if it is that of the plan, no edit came
         between, and all is of one state of the site; if it is not, everything is read anew in a snapshot."""
         if self._plan is not None:
             changes, found = self._look_up_parts(self._plan, clients)
@@ -154,28 +163,21 @@ class SqlReader:
         changes: set[int] = set()
         found: list[Evidence] = []
         for start in range(0, len(clients), _SIZES[-1]):
-            found += self._look_up(plan, clients[start : start + _SIZES[-1]], changes)
+            change, evidence = self._look_up(plan, clients[start : start + _SIZES[-1]])
+            changes.add(change)
+            found += evidence
         return changes, found
 
-    def _look_up(self, plan: Plan, clients: Sequence[Client], changes: set[int]) -> list[Evidence]:
+    def _look_up(self, plan: Plan, clients: Sequence[Client]) -> tuple[int, list[Evidence]]:
         macs = ["" if mac in plan.shared.macs else mac for mac, _ in clients]
         own = [[guid for guid in guids if guid not in plan.shared.guids] for _, guids in clients]
         orders = [dict.fromkeys([order for guid in guids for order in both_orders(guid)]) for guids in own]
         unknown = [plan.subject_of_unknown(mac, guids[0] if guids else None) for mac, guids in clients]
         texts = [order for each in orders for order in each]
-        size = next(size for size in _SIZES if size >= max(len(macs), len(texts) / 2))
-        keys = _filled("m", size, macs) | _filled("g", 2 * size, texts)
-        computers = self._link.rows(_computers_of(size), **keys)
-        rows = [row[1:] for row in computers if row[1] is not None]
-        subjects = _filled("s", 3 * size, unknown + [str(row[0]) for row in rows])
-        records: dict[str, tuple[PxeRecord, ...]] = {}
-        kept = self._link.rows(_records_of(size), **subjects)
-        for _, *row in kept:
-            if row[0] is not None:
-                record = to_record(row)
-                records[record.subject] = (*records.get(record.subject, ()), record)
-        changes |= {computers[0][0], kept[0][0]}
-        return _evidence(rows, records, macs, orders, unknown)
+        size = _SIZES[bisect_left(_SIZES, max(len(macs), len(texts) / 2))]
+        keys = chain(_filled("m", size, macs), _filled("g", 2 * size, texts), _filled("s", size, unknown))
+        rows = self._link.rows(_known_to(size), **dict(keys))
+        return rows[0][0], _evidence(rows, macs, orders, unknown)
 
     def tally(self, advertisement: Advertisement, now: datetime, *, with_size: bool) -> Tally:
         """What the guard counts before `advertisement` is handed out; a size is counted once for a plan."""
@@ -237,24 +239,26 @@ def _read_plan(link: Link) -> Plan:
 
 
 def _evidence(
-    rows: Sequence[Row],
-    records: Mapping[str, tuple[PxeRecord, ...]],
-    macs: Sequence[str],
-    orders: Sequence[Iterable[str]],
-    unknown: Sequence[str],
+    rows: Sequence[Row], macs: Sequence[str], orders: Sequence[Iterable[str]], unknown: Sequence[str]
 ) -> list[Evidence]:
-    """Whose is what: for each client, by its MAC address and the texts of its GUID, what the statements found.
+    """Whose is what: for each client, by its MAC address and the texts of its GUID, what `_known_to` found.
 
     `unknown` is for each what its records are kept under if it is not known.
     """
-    if not rows and not records:
+    if len(rows) == 1 and not any(rows[0][1:]):
         return [_NOTHING] * len(macs)
+    computers = {row[1]: row[1:_RECORD_AT] for row in rows if row[1] is not None}
+    records: dict[str, list[PxeRecord]] = {}
+    for row in rows:
+        if row[_RECORD_AT] is not None:
+            record = to_record(row[_RECORD_AT:])
+            records.setdefault(record.subject, []).append(record)
     owner_of: dict[str, Known] = {}
-    for number, name, guid, protected, architecture, source, addresses, collections in rows:
+    for number, name, guid, protected, architecture, source, addresses, collections in computers.values():
         own = tuple(sorted(addresses.split())) if addresses else ()
         uid = uuid.UUID(guid) if guid else None
         who = Computer(number, name, own, uid, bool(protected), architecture, source)
-        known = Known(who, _ids(collections), records.get(str(number), ()))
+        known = Known(who, _ids(collections), _newest_first(records.get(str(number), ())))
         owner_of.update(dict.fromkeys(own, known))
         if guid:
             owner_of[guid] = known
@@ -262,10 +266,14 @@ def _evidence(
         Evidence(
             owner_of.get(mac),
             tuple([owner_of[order] for order in each if order in owner_of]),
-            records.get(subject, ()),
+            _newest_first(records.get(subject, ())),
         )
         for mac, each, subject in zip(macs, orders, unknown, strict=True)
     ]
+
+
+def _newest_first(records: Iterable[PxeRecord]) -> tuple[PxeRecord, ...]:
+    return tuple(sorted(records, key=lambda record: (record.changed_at, record.id), reverse=True))
 
 
 @functools.lru_cache(maxsize=1024)
