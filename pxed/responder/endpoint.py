@@ -8,18 +8,13 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import NamedTuple, cast
-
-import asyncio_dgram
+from typing import NamedTuple
 
 from pxed.datagrams import Address, Received, datagrams_on
 from pxed.interfaces import Interface
 
 log = logging.getLogger("pxed.responder")
 
-_ROUNDS = 2
-"""Batches answered in one turn of the loop: asyncio brings one datagram a turn, which holds no storm, and HTTP must
-have its turn within milliseconds."""
 _MAX_DELAYED = 1024
 """Answers that wait for the configured delay at one time on one endpoint; more are left to the client's retry."""
 
@@ -66,21 +61,17 @@ class Endpoint:
         self._delayed = 0
 
     async def serve(self) -> None:
-        """Answers until cancelled or until the interface is gone."""
-        stream = await asyncio_dgram.from_socket(self._socket)
+        """Answers until cancelled."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._socket, self._answer_what_came)
         try:
-            while True:
-                try:
-                    first = cast(Received, await stream.recv())
-                except OSError:
-                    continue  # an ICMP error for an earlier answer: the client's trouble
-                self._handle([first, *self._datagrams.receive()])
-                for _ in range(_ROUNDS - 1):
-                    self._handle(self._datagrams.receive())
-        except asyncio_dgram.TransportClosed:
-            return
+            await loop.create_future()
         finally:
-            stream.close()
+            loop.remove_reader(self._socket)
+
+    def _answer_what_came(self) -> None:
+        """One batch in one turn of the loop: HTTP must have its turn within milliseconds."""
+        self._handle(self._datagrams.receive())
 
     def _handle(self, batch: Sequence[Received]) -> None:
         """Answers what of `batch` has an answer by now."""
