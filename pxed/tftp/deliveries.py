@@ -147,7 +147,7 @@ class Deliveries:
         delivery.name, delivery.grant = printable(os.fsencode(opened.name)), opened.grant
         if terms.accepted:
             delivery.first_packet = encode(terms.reply(source.size))
-        outlet.deliveries[peer] = delivery
+        outlet.take(delivery)
         self.count += 1
         self._per_client[peer[4:]] += 1
         blocks = session.start(now)

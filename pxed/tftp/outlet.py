@@ -7,6 +7,7 @@ late packets of its earlier transfer, which carry the same port, arrive where th
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 from collections import Counter, OrderedDict
@@ -23,6 +24,8 @@ from pxed.wire.tftp import Error, ErrorCode, Opcode, encode
 
 _BATCHES_A_TURN = 8
 """Then the other sockets and the timers have their turn."""
+_LONG, _PART = 16, 8
+"""Blocks: while clients with shorter windows are served too, one of more than _LONG is sent in parts of _PART."""
 _REMEMBERED = 4096
 """Clients whose late packets are known for what they are."""
 _STRANGERS_A_SECOND = 20.0
@@ -102,6 +105,8 @@ class Outlet:
         self._counters = counters
         self._ended = ended
         self._moved = moved
+        self._short = 0
+        """transfers whose windows are no longer than _LONG"""
         self._past: OrderedDict[Peer, None] = OrderedDict()
         self._strangers = Bucket(_STRANGERS_A_SECOND, _STRANGERS_A_SECOND)
 
@@ -109,13 +114,26 @@ class Outlet:
         """Packets of an earlier transfer of `peer` may still arrive here."""
         return peer in self.deliveries or peer in self._past
 
+    def take(self, delivery: Delivery) -> None:
+        """A new transfer."""
+        self.deliveries[delivery.peer] = delivery
+        self._short += delivery.terms.window <= _LONG
+
     def drain(self, now: float) -> None:
-        """Reads what has come and sends what follows from it."""
+        """Reads what has come and sends what follows from it.
+
+        A client with a long window does not keep those waiting that answer every few blocks: between the parts of its
+        window comes what they have said meanwhile.
+        """
         deliveries, batch = self.deliveries, self._batch
         find, add = deliveries.get, batch.add
         over: list[Delivery] = []
-        for _ in range(_BATCHES_A_TURN):
-            packets = batch.receive()
+        rest: dict[Delivery, Range] = {}
+        longest = _LONG if 0 < self._short < len(deliveries) else math.inf
+        turns = 0
+        while True:
+            turns += 1
+            packets = batch.receive() if turns <= _BATCHES_A_TURN else []
             for packet in packets:
                 peer, opcode, block = packet
                 delivery = find(peer)
@@ -128,18 +146,36 @@ class Outlet:
                         self._strange(peer, opcode, now)
                     continue
                 first, count = delivery.acknowledge(block, now)
+                if rest:
+                    rest.pop(delivery, None)  # it has not seen that yet, so it has lost something
                 if not count:
                     self._settle(delivery, over)
                 elif first + count > delivery.last:
                     self._finish(delivery, first, count, over)
+                elif count > longest:
+                    rest[delivery] = first, count
                 else:
                     add(delivery.lane, first, count)
+            if rest:
+                self._add_parts(rest)
             for peer in batch.flush():
                 self._abort(deliveries.get(peer), "the file became shorter while it was sent", over)
             if over:
                 self._forget(over)
-            if len(packets) < RECEIVED:
+            if not rest and (len(packets) < RECEIVED or turns >= _BATCHES_A_TURN):
                 break
+
+    def _add_parts(self, rest: dict[Delivery, Range]) -> None:
+        """Queues one part of what is left of each long window."""
+        for delivery, (first, count) in list(rest.items()):
+            if delivery.session.outcome is not None:
+                del rest[delivery]
+                continue
+            self._batch.add(delivery.lane, first, min(count, _PART))
+            if count > _PART:
+                rest[delivery] = first + _PART, count - _PART
+            else:
+                del rest[delivery]
 
     def transmit(self, delivery: Delivery, blocks: Range) -> None:
         """Sends `blocks` of a transfer whose session has just been told of something else than an ACK."""
@@ -207,6 +243,7 @@ class Outlet:
         """Ends transfers, once nothing queued refers to their memory any more."""
         for delivery in over:
             if self.deliveries.pop(delivery.peer, None) is not None:
+                self._short -= delivery.terms.window <= _LONG
                 self._past[delivery.peer] = None
                 if len(self._past) > _REMEMBERED:
                     self._past.popitem(last=False)
