@@ -13,9 +13,11 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pxed
 from bench.answers import make_site
+from bench.answers_load import mac_of
 from bench.network import INTERFACE, Network, network
 from bench.network import run as run_program
 from bench.result import SUBJECT, Result
@@ -26,18 +28,20 @@ from pxed.site.model import Kind, PxeRecord, RecordState
 from pxed.site.sql import transaction
 
 _PXED = (sys.executable, "-m", "pxed")
+_AREA = "Start and commands"
 _COMMAND_SECONDS = 0.3
+_IMPORT_SECONDS = 20.0
 
 
 def run(quick: bool) -> list[Result]:
     """Medians of several starts; the site's pages are in the system's cache, as after a restart of the service."""
     computers, rounds = (100_000, 3) if quick else (1_000_000, 7)
     site = f"{computers:,} computers"
-    serve = Result("Start", f"pxed serve with {site}: exec to the first answer", "s", "lower", limit=1.0)
-    version = Result("Start", "pxed --version", "s", "lower", limit=0.15)
-    listing = Result("Start", f"pxed computer list with {site}: first lines", "s", "lower", limit=_COMMAND_SECONDS)
-    explain = Result("Start", f"pxed explain with {site}", "s", "lower", limit=_COMMAND_SECONDS)
-    clear = Result("Start", f"pxed clear-last with {site}", "s", "lower", limit=_COMMAND_SECONDS)
+    serve = Result(_AREA, f"pxed serve with {site}: exec to the first answer", "s", "lower", limit=1.0)
+    version = Result(_AREA, "pxed --version", "s", "lower", limit=0.15)
+    listing = Result(_AREA, f"pxed computer list with {site}: first lines", "s", "lower", limit=_COMMAND_SECONDS)
+    explain = Result(_AREA, f"pxed explain with {site}", "s", "lower", limit=_COMMAND_SECONDS)
+    clear = Result(_AREA, f"pxed clear-last with {site}", "s", "lower", limit=_COMMAND_SECONDS)
     compileall.compile_dir(Path(pxed.__file__).parent, quiet=1)
     with tempfile.TemporaryDirectory(prefix="pxed-bench-start-") as made, network() as net:
         directory = Path(made)
@@ -55,7 +59,24 @@ def run(quick: bool) -> list[Result]:
             listing.add(SUBJECT, _first_lines("computer", "list", "--config", str(config)))
             explain.add(SUBJECT, _whole("explain", name, "--config", str(config)))
             clear.add(SUBJECT, _whole("clear-last", name, "--config", str(config)))
-    return [serve, version, listing, explain, clear]
+    return [serve, version, listing, explain, clear, _imports(10_000 if quick else 100_000, 1 if quick else 3)]
+
+
+def _imports(computers: int, rounds: int) -> Result:
+    """Into a site that has nothing yet, each with a MAC address, a GUID and a collection."""
+    name = f"pxed computer import of {computers:,} computers"
+    result = Result(_AREA, name, "s", "lower", limit=_IMPORT_SECONDS)
+    lines = [f"PC{number},{UUID(int=number + 1)},{mac_of(number).hex(':')}\n" for number in range(computers)]
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(prefix="pxed-bench-import-") as made:
+            directory = Path(made)
+            config, table = directory / "pxed.toml", directory / "computers.csv"
+            config.write_text(f'[service]\nstate_dir = "{made}"\n[[interface]]\nname = "lo"\n')
+            table.write_text("".join(lines))
+            run_program([*_PXED, "collection", "add", "Imported", "--config", str(config)])
+            words = ("computer", "import", str(table), "--collection", "Imported", "--config", str(config))
+            result.add(SUBJECT, _whole(*words))
+    return result
 
 
 def _hand_out(state: Path, names: list[str]) -> None:
