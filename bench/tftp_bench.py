@@ -96,18 +96,17 @@ class Bench:
         others = (busy - spent - outcome.cpu_seconds) / outcome.seconds
         return Taken(outcome, spent, max(0.0, others))
 
-    def tried(self, server: Server, order: Order, result: Result, *, loss: int = 0) -> Taken | None:
-        """The same, and again if something else used the machine meanwhile; the quietest counts.
+    def tried(self, server: Server, order: Order, result: Result, *, loss: int = 0, again: bool = True) -> Taken | None:
+        """The same; if something else used the machine meanwhile, `again`, and the quietest counts.
 
         A server that cannot do it has a note in `result` that says why.
         """
         try:
             taken = self.take(server, order, loss=loss)
-            for _ in range(0 if loss else _PATIENCE):  # under loss the time goes to waiting
+            for _ in range(_PATIENCE if again and not loss else 0):  # under loss the time goes to waiting
                 if taken.others <= _QUIET:
                     break
-                again = self.take(server, order, loss=loss)
-                taken = min(taken, again, key=lambda one: one.others)
+                taken = min(taken, self.take(server, order), key=lambda one: one.others)
         except Silent as error:
             result.note(f"{server.name}: {error}")
             return None

@@ -36,7 +36,7 @@ class Work:
 
 
 def rates(full: Work, quick_one: Work | None, quick: bool) -> list[Result]:
-    """All servers on `full`, or the fast ones on `quick_one` if there is one."""
+    """All servers on `full`, or the fast ones on `quick_one` if there is one; with a card that helps, these alone."""
     work = quick_one if quick else full
     if work is None:
         return []
@@ -47,7 +47,7 @@ def rates(full: Work, quick_one: Work | None, quick: bool) -> list[Result]:
     with bench(quick, two_workers=not quick and work.clients > 1) as there:
         there.net.cut_by_card(work.cut_by_card)
         for turn in range(_QUICK_ROUNDS if quick else _ROUNDS):
-            for server in there.fast if turn else there.servers:
+            for server in there.fast if turn or work.cut_by_card else there.servers:
                 _round(there, work, server.name, rate, cpu, waiting)
     most = min(work.clients * work.window, _LOOK)
     found = ", ".join(f"{name} {number:.0f}" for name, number in waiting.items())
