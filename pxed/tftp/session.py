@@ -67,6 +67,7 @@ class Session:
         "_hastened",
         "_hasty",
         "_losses",
+        "_mended",
         "_next",
         "_probed",
         "_repeated",
@@ -118,6 +119,7 @@ class Session:
         self._repetitions = 0  # all of them since the client was last heard
         self._sent_at = 0.0
         self._asked = False  # with one block, since the client was last heard or a window was sent
+        self._mended = False  # the first block of the window was sent once more since all of it was
         self._hastened = False  # in this window
         self._hasty = False  # the deadline was brought forward
         self._repeated = _NONE  # the highest block that was sent more than once
@@ -245,7 +247,7 @@ class Session:
         if in_time and acked > self._repeated and not self._asked and not self._repetitions:
             waits.measured(now - self._sent_at)
         waits.answered()
-        self._asked = self._hastened = self._hasty = self._fill = self._telling = False
+        self._asked = self._mended = self._hastened = self._hasty = self._fill = self._telling = False
         self._doubted = 0
         self._tries = self._repetitions = 0
 
@@ -279,8 +281,8 @@ class Session:
         First the last block alone, soon and without doubling the wait (the tail loss probe of RFC 8985 section 7). A
         client that lives acknowledges what it has when it gets that, again or behind a gap, which tells where to go on:
         behind a lost end of the window, or behind all of it if only the ACK was lost. One that does not answer gets
-        all of the window, then the probe again, then half as much as before, down to one block. So a silence costs
-        little more than two windows.
+        all of the window. Then its first block, since one that tells of a gap once says nothing before that is closed;
+        the probe again; and half as much as before, down to one block. So a silence costs little more than two windows.
         """
         if now < self.deadline:
             return NOTHING
@@ -289,6 +291,11 @@ class Session:
         if self._fill:
             return self._send(self._next, self._end, now)
         if self._window > 1 and not self._asked and self.proven:
+            if self._repetitions and not self._mended:
+                self._mended = True
+                self.retransmitted += 1
+                self.deadline = now + waits.first
+                return self.acked + 1, 1
             self._asked = True
             self._telling = self.acked > max(self._repeated, self._probed)
             self._probed = self.sent
@@ -309,7 +316,7 @@ class Session:
                 self._lost(self._doubted)
         else:
             waits.back_off()
-        self._asked = self._telling = False
+        self._asked = self._mended = self._telling = False
         count = max((self.sent - self.acked) >> self._repetitions, 1)
         self._repetitions += 1
         return self._send(self.acked + 1, self.acked + count, now)
