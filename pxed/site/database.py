@@ -31,7 +31,7 @@ def open_database(url: str, state_dir: Path, *, create: bool = False, busy_secon
     try:
         revision = _revision(link, engine.url)
         if revision is None and not create:
-            raise StoreMissing(f"there is nothing in {called(engine.url)} yet; {WHO_MAKES_IT}")
+            raise StoreMissing(f"there is no site in {called(engine.url)} yet; {WHO_MAKES_IT}")
         if revision != REVISIONS[-1]:
             _migrate(link, engine.url)
     finally:

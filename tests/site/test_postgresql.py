@@ -55,7 +55,7 @@ def test_a_new_database_is_what_the_tables_say(empty: str) -> None:
 
 
 def test_who_only_reads_makes_nothing(empty: str) -> None:
-    with pytest.raises(StoreMissing, match=r"there is nothing in the database .* yet; `pxed serve`"):
+    with pytest.raises(StoreMissing, match=r"there is no site in the database .* yet; `pxed serve`"):
         open_database(empty, Path())
     open_database(empty, Path(), create=True)
     with transaction(open_database(empty, Path()), "") as tx:
