@@ -83,13 +83,16 @@ class ReopeningReader:
             self._reader = None
 
     def _ask(self, question: Callable[[Reader], T]) -> T:
-        if self._reader is None:
-            if self._fault is not None and self._monotonic() < self._next_try:
-                raise self._fault
-            self._next_try = self._monotonic() + RETRY_SECONDS
+        if self._reader is not None:
+            try:
+                return question(self._reader)
+            except StoreError:
+                self.close()  # a server that was started anew knows this connection no more, and answers on another
+        elif self._fault is not None and self._monotonic() < self._next_try:
+            raise self._fault
+        self._next_try = self._monotonic() + RETRY_SECONDS
         try:
-            if self._reader is None:
-                self._reader = self._opener()
+            self._reader = self._opener()
             answer = question(self._reader)
         except StoreError as error:
             self._fault = error

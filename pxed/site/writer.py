@@ -11,9 +11,9 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -159,14 +159,12 @@ class Writer:
 
     def _write(self, submitted: list[_Job], droppable: list[_Droppable]) -> list[tuple[Callable[[Any], None], Any]]:
         """One transaction for all; what to tell each future once it is committed."""
-        if self._link is None:
-            self._link = self._opener()
         outcomes: list[tuple[Callable[[Any], None], Any]] = []
         lines = [job for job in droppable if isinstance(job, Line)]
-        with self._link.transaction():
+        with self._transaction() as link:
             for job, future in submitted:
                 try:
-                    result = self._run(self._link, job)
+                    result = self._run(link, job)
                 except StoreError:
                     raise
                 except BaseException as error:  # whatever it is, it belongs to the one who waits
@@ -176,12 +174,28 @@ class Writer:
             together: Callable[[SqlTx], object] = partial(SqlTx.add_lines, lines=lines)
             for unawaited in (*(job for job in droppable if not isinstance(job, Line)), together):
                 try:
-                    self._run(self._link, unawaited)
+                    self._run(link, unawaited)
                 except StoreError:
                     raise
                 except Exception:
                     log.exception("a line of history could not be made")
         return outcomes
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Link]:
+        """On another connection if the one there was has broken since it was used."""
+        with ExitStack() as stack:
+            if self._link is not None:
+                try:
+                    stack.enter_context(self._link.transaction())
+                except StoreError:
+                    if not self._link.is_lost:
+                        raise
+                    self._disconnect()
+            if self._link is None:
+                self._link = self._opener()
+                stack.enter_context(self._link.transaction())
+            yield self._link
 
     def _run(self, link: Link, job: Callable[[SqlTx], T]) -> T:
         with link.savepoint():

@@ -146,7 +146,11 @@ def test_a_server_that_restarts_is_found_again(tmp_path: Path) -> None:
         writer.submit(lambda tx: tx.put_computer("before", [A], None)).result()
         assert reader.look_up(A, [])[1].by_mac
         server.stop()
-        for _ in range(2):  # the connection breaks, then there is none to be had
+        server.start()  # so that nobody has noticed
+        assert reader.look_up(A, [])[1].by_mac
+        assert writer.submit(lambda tx: tx.add_collection("between")).result().name == "between"
+        server.stop()
+        for _ in range(2):
             now += 10
             with pytest.raises(StoreError) as caught:
                 reader.look_up(A, [])

@@ -24,6 +24,11 @@ class Driver(Protocol):
         """Whether there is something to commit or to roll back."""
         ...
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection has broken."""
+        ...
+
     def execute(self, text: str, values: tuple[Any, ...] = (), /) -> Any:
         """Runs a text and returns its cursor."""
         ...

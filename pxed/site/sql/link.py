@@ -61,6 +61,11 @@ class Link:
         with self.faults():
             return set(inspect(self.connection).get_table_names())
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection has broken: another one may do."""
+        return self._driver.is_lost
+
     def close(self) -> None:
         """Gives the connection up; what was not committed is rolled back."""
         self.connection.close()

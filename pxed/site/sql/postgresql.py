@@ -70,6 +70,10 @@ class PostgresDriver:
     def is_in_transaction(self) -> bool:
         return self._connection.info.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}
 
+    @property
+    def is_lost(self) -> bool:
+        return self._connection.closed
+
     def execute(self, text: str, values: tuple[Any, ...] = ()) -> RawCursor[tuple[Any, ...]]:
         return RawCursor(self._connection).execute(text.encode(), values)
 

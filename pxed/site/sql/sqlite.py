@@ -78,6 +78,7 @@ def _require_file(path: Path, create: bool) -> None:
 class SqliteDriver:
     """`pxed.site.sql.driver.Driver` on a connection of `sqlite3`."""
 
+    is_lost = False
     begin_reading: tuple[str, ...] = ("BEGIN",)
     begin_writing: tuple[str, ...] = ("BEGIN IMMEDIATE",)
     """Takes the write lock at once: a lock that comes with the first write may be refused then."""
