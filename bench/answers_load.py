@@ -1,7 +1,8 @@
 """DISCOVERs of many computers from one socket, and what became of them: rate, latency, correctness of every octet.
 
 As a program it takes an Order as JSON and prints an Outcome as JSON. Packets go out and come in 64 at a time, and are
-one template with xid, MAC address and GUID put into it, so that the load costs a few microseconds each. `Order.echo`
+one template with xid, MAC address and GUID put into it, so that the load costs a few microseconds each. At a given rate
+each goes out when its time has come: the load does not sleep meanwhile, and makes no bursts of its own. `Order.echo`
 makes the program the other end: it sends every packet back as a reply, which shows how fast the load itself is.
 """
 
@@ -152,16 +153,19 @@ def load(order: Order, endpoint: socket.socket) -> Outcome:
         now = time.perf_counter()
         due = int((now - start) * order.rate) if order.rate else begun + order.window - len(sent)
         batch: list[Received] = []
+        owns: list[Own] = []
         for xid in range(begun, min(due, order.packets, begun + BATCH)):
             first_stranger = order.computers + xid * order.unknown
             strangers = (template.own(xid, number) for number in range(first_stranger, first_stranger + order.unknown))
             own = template.own(xid, numbers[xid])
             batch += [(template.filled(one), _TO_ALL) for one in (*strangers, own)]
-            sent[own.xid] = now, own
-        begun += len(batch) // (1 + order.unknown)
+            owns.append(own)
+        begun += len(owns)
+        now = time.perf_counter()
+        sent.update((own.xid, (now, own)) for own in owns)
         datagrams.send(batch)
-        if not batch:
-            select.select([endpoint], [], [], 0.0001 if order.rate else 0.01)
+        if not batch and not order.rate:
+            select.select([endpoint], [], [], 0.01)
         while answers := datagrams.receive():
             last = time.perf_counter()
             for data, _ in answers:
