@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import click
 
@@ -27,109 +27,73 @@ def command() -> None:
     """
 
 
-@command.group(cls=VerbGroup)
-def ignore() -> None:
-    """Keep the list of those who get no answer.
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What the help of one list's verbs says."""
 
-    Whoever shows one of these identifiers gets none, whatever else is true.
+    verb: str
+    keep: str
+    add: str
+    remove: str
+    shown: str
+    why: str
+    """of --comment"""
+    sample: str
+    """a comment"""
 
-    \b
-    Example:
-      pxed identity ignore list
-    """
-
-
-@command.group(cls=VerbGroup)
-def share() -> None:
-    """Keep the list of what several computers show.
-
-    These identifiers are no evidence of who somebody is. Docks and network adapters that travel are on it, and GUIDs
-    that firmware comes with.
-
-    \b
-    Example:
-      pxed identity share list
-    """
+    def help(self, text: str, example: str) -> str:
+        """`text` and an example, as click wants them."""
+        return f"{text}\n\n\b\nExample:\n  pxed identity {self.verb} {example}"
 
 
-@ignore.command("add")
-@click.argument("identifiers", nargs=-1, required=True, type=IdentifierType(), metavar="MAC|GUID...")
-@click.option("--comment", default="", help="Why.")
-@click.pass_obj
-def ignore_add(session: Session, identifiers: tuple[Identifier, ...], comment: str) -> None:
-    """Ignore whoever shows one of these.
-
-    \b
-    Example:
-      pxed identity ignore add 52:54:00:12:34:56 --comment "a printer"
-    """
-    _add(session, IdentifierList.IGNORED, identifiers, comment)
-
-
-@ignore.command("remove")
-@click.argument("identifiers", nargs=-1, required=True, type=IdentifierType(), metavar="MAC|GUID...")
-@click.pass_obj
-def ignore_remove(session: Session, identifiers: tuple[Identifier, ...]) -> None:
-    """Ignore them no longer.
-
-    \b
-    Example:
-      pxed identity ignore remove 52:54:00:12:34:56
-    """
-    _remove(session, IdentifierList.IGNORED, identifiers)
+_IGNORE = _Words(
+    "ignore",
+    "Keep the list of those who get no answer.\n\n"
+    "Whoever shows one of these identifiers gets none, whatever else is true.",
+    "Ignore whoever shows one of these.",
+    "Ignore them no longer.",
+    "List what is ignored.",
+    "Why.",
+    "a printer",
+)
+_SHARE = _Words(
+    "share",
+    "Keep the list of what several computers show.\n\n"
+    "These identifiers are no evidence of who somebody is. Docks and network adapters that travel are on it, and GUIDs"
+    " that firmware comes with.",
+    "Take these as evidence no longer.\n\nA computer that has one of them is known by its others alone.",
+    "Take these as evidence again.",
+    "List what is shared, with what every site begins with.",
+    "What it is.",
+    "dock of room 214",
+)
+_SAMPLE = "52:54:00:12:34:56"
 
 
-@ignore.command("list")
-@click.pass_obj
-def ignore_list(session: Session) -> None:
-    """List what is ignored.
+def _verbs(which: IdentifierList, words: _Words) -> click.Group:
+    """The verbs that keep one list."""
+    group = VerbGroup(words.verb, help=words.help(words.keep, "list"))
+    several = click.argument("identifiers", nargs=-1, required=True, type=IdentifierType(), metavar="MAC|GUID...")
 
-    \b
-    Example:
-      pxed identity ignore list --json
-    """
-    _list(session, IdentifierList.IGNORED)
+    @group.command("add", help=words.help(words.add, f'add {_SAMPLE} --comment "{words.sample}"'))
+    @several
+    @click.option("--comment", default="", help=words.why)
+    @click.pass_obj
+    def add(session: Session, identifiers: tuple[Identifier, ...], comment: str) -> None:
+        _add(session, which, identifiers, comment)
 
+    @group.command("remove", help=words.help(words.remove, f"remove {_SAMPLE}"))
+    @several
+    @click.pass_obj
+    def remove(session: Session, identifiers: tuple[Identifier, ...]) -> None:
+        _remove(session, which, identifiers)
 
-@share.command("add")
-@click.argument("identifiers", nargs=-1, required=True, type=IdentifierType(), metavar="MAC|GUID...")
-@click.option("--comment", default="", help="What it is.")
-@click.pass_obj
-def share_add(session: Session, identifiers: tuple[Identifier, ...], comment: str) -> None:
-    """Take these as evidence no longer.
+    @group.command("list", help=words.help(words.shown, "list --json"))
+    @click.pass_obj
+    def show(session: Session) -> None:
+        _list(session, which)
 
-    A computer that has one of them is known by its others alone.
-
-    \b
-    Example:
-      pxed identity share add 52:54:00:12:34:56 --comment "dock of room 214"
-    """
-    _add(session, IdentifierList.SHARED, identifiers, comment)
-
-
-@share.command("remove")
-@click.argument("identifiers", nargs=-1, required=True, type=IdentifierType(), metavar="MAC|GUID...")
-@click.pass_obj
-def share_remove(session: Session, identifiers: tuple[Identifier, ...]) -> None:
-    """Take these as evidence again.
-
-    \b
-    Example:
-      pxed identity share remove 52:54:00:12:34:56
-    """
-    _remove(session, IdentifierList.SHARED, identifiers)
-
-
-@share.command("list")
-@click.pass_obj
-def share_list(session: Session) -> None:
-    """List what is shared, with what every site begins with.
-
-    \b
-    Example:
-      pxed identity share list --json
-    """
-    _list(session, IdentifierList.SHARED)
+    return group
 
 
 def _add(session: Session, which: IdentifierList, identifiers: tuple[Identifier, ...], comment: str) -> None:
@@ -163,5 +127,7 @@ def _list(session: Session, which: IdentifierList) -> None:
     print_rows(rows, _COLUMNS, as_json=session.as_json, empty=f"no identifier is on the {which.label} list")
 
 
+command.add_command(_verbs(IdentifierList.IGNORED, _IGNORE))
+command.add_command(_verbs(IdentifierList.SHARED, _SHARE))
 command.add_command(conflicts)
 command.add_command(settle)
