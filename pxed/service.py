@@ -322,9 +322,10 @@ class Service:
 
 def _calm_the_collector() -> None:
     """Spares what lives as long as the service, and looks through all the rest seldom: a search of everything that a
-    storm of computers leaves behind takes 100 ms, in which nobody is answered. What is in no cycle goes at once."""
+    storm of computers leaves behind takes 100 ms, in which nobody is answered. What is new is looked through often,
+    0.3 ms each time instead of 3. What is in no cycle goes at once."""
     gc.freeze()
-    gc.set_threshold(5_000, 20, 50)
+    gc.set_threshold(500, 200, 50)
 
 
 def _tls_context(config: Config) -> ssl.SSLContext | None:
