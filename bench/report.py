@@ -98,8 +98,8 @@ kernel does to deliver a block to the load counts as the server's processor time
 The load never sleeps and compares every octet. Figures in lock step depend on that: a load that slept until the next
 block came would have to be woken up for it, and one client's rate would be that of the scheduler, with every server.
 Each table of rates says how many blocks waited for the load when it looked: few if the server is what is measured.
-TFTP is measured once again if something else used the machine, and the quieter of both tries counts; a wide spread
-shows what is left of such disturbance. Servers that do not belong to the fast ones are measured once.
+A full run measures TFTP once again if something else used the machine, and the quieter of both tries counts; a wide
+spread shows what is left of such disturbance. Servers that do not belong to the fast ones are measured once.
 
 * machine: {machine()}
 * servers: {versions}

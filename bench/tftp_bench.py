@@ -21,7 +21,8 @@ from bench.tftp_client import Order, Outcome
 AREA = "TFTP"
 _ALL_CPUS = "0-1"
 _QUIET, _PATIENCE = 0.15, 1
-"""Processors that others may use while something is measured, and how often it is measured again if they use more."""
+"""Processors that others may use while something is measured, and how often it is measured again if they use more, in
+a full run."""
 _QUICK_PEERS = 2
 """the newest dnsmasq and atftpd"""
 
@@ -40,8 +41,9 @@ class Taken:
 class Bench:
     """The network, the files, and the servers; pxed is the first of these."""
 
-    def __init__(self, net: Network, directory: Path, servers: list[Server]) -> None:
+    def __init__(self, net: Network, directory: Path, servers: list[Server], patience: int) -> None:
         self.net = net
+        self._patience = patience
         self._directory = directory
         self.root = directory / "files"
         self.root.mkdir()
@@ -103,7 +105,7 @@ class Bench:
         """
         try:
             taken = self.take(server, order, loss=loss)
-            for _ in range(_PATIENCE if again and not loss else 0):  # under loss the time goes to waiting
+            for _ in range(self._patience if again and not loss else 0):  # under loss the time goes to waiting
                 if taken.others <= _QUIET:
                     break
                 taken = min(taken, self.take(server, order), key=lambda one: one.others)
@@ -130,7 +132,7 @@ def bench(
         servers = [pxed(subject), *(peers[-_QUICK_PEERS:] if quick else peers)]
         if two_workers:
             servers.append(pxed(subject, workers=2))
-        yield Bench(net, directory, servers)
+        yield Bench(net, directory, servers, 0 if quick else _PATIENCE)
 
 
 def missing() -> list[str]:
