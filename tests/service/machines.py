@@ -13,7 +13,7 @@ import re
 import socket
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -178,19 +178,16 @@ def _token(script: str) -> str:
 
 def _fetch_together(urls: list[str]) -> list[tuple[str, str]]:
     """What is behind each, with the address of its server; all are asked before the first answer is read."""
-    connections = []
-    for url in urls:
-        parts = urlsplit(url)
-        connection = http.client.HTTPConnection(parts.netloc, timeout=_HTTP_SECONDS)
-        connection.connect()
-        connections.append((connection, parts))
-    found = []
-    for connection, parts in connections:
-        connection.request("GET", parts.path)
-    for connection, parts in connections:
-        with closing(connection):
-            found.append((str(parts.hostname), connection.getresponse().read().decode()))
-    return found
+    with ExitStack() as end:
+        connections = []
+        for url in urls:
+            parts = urlsplit(url)
+            connection = end.enter_context(closing(http.client.HTTPConnection(parts.netloc, timeout=_HTTP_SECONDS)))
+            connection.connect()
+            connections.append((connection, parts))
+        for connection, parts in connections:
+            connection.request("GET", parts.path)
+        return [(str(parts.hostname), connection.getresponse().read().decode()) for connection, parts in connections]
 
 
 def _get(url: str, method: str = "GET", body: str | None = None) -> tuple[int, bytes]:
