@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
@@ -31,7 +32,7 @@ class Version:
     @property
     def last_modified(self) -> str:
         """An HTTP date, of whole seconds."""
-        return formatdate(self._seconds, usegmt=True)
+        return _http_date(self._seconds)
 
     @property
     def _seconds(self) -> int:
@@ -75,6 +76,11 @@ def part_of(version: Version, method: str, headers: Mapping[str, str]) -> Part:
     if wanted and method == "GET" and (unless is None or unless in {version.etag, version.last_modified}):
         return _range(wanted, version.size)
     return Part(HTTPStatus.OK, 0, version.size)
+
+
+@lru_cache(maxsize=256)  # of files that are asked for again and again
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def _range(wanted: str, size: int) -> Part:
