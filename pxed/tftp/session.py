@@ -263,7 +263,7 @@ class Session:
         if self._losses >= _LOSSES:
             self.burst = self.fits = max(min(self.burst, taken), 1)
         else:
-            self.burst = min(self.burst, max(taken, self.burst // 2))
+            self.burst = min(self.burst, max(taken, self.burst // 2, 1))
 
     def _grow(self) -> None:
         """A window went through without a loss; larger bursts are tried after a while."""

@@ -260,6 +260,23 @@ def test_one_loss_is_an_accident_and_two_windows_in_a_row_are_none() -> None:
     assert (one.burst, one.fits) == (1, 1), "it was no duplicate"
 
 
+def test_a_burst_is_never_empty() -> None:
+    """Each time that it is lost or its ACK is, the client takes none of what was under way."""
+    one = session({"windowsize": 2}, size=10_000_000)
+    one.start(0.0)
+    one.acknowledge(0, 0.1)
+    assert acknowledge(one, 1, 0.2) == (2, 1)
+    assert one.expire(one.deadline) == (3, 1)
+    assert acknowledge(one, 3, 0.3) == (4, 1), "all went well, so the next loss is the first one"
+    assert [one.expire(one.deadline) for _ in range(4)] == [(5, 1), (5, 1), (4, 1), (5, 1)]
+    now = one.deadline
+    assert one.acknowledge(4, now) == NOTHING, "of a block that was sent twice"
+    now = one.deadline
+    assert one.expire(now) == (5, 1)
+    assert acknowledge(one, 5, now) == (6, 1)
+    assert one.burst == 1
+
+
 def test_larger_bursts_are_tried_after_a_while_without_loss() -> None:
     one = session({"windowsize": 4}, size=10_000_000)
     one.start(0.0)
