@@ -104,12 +104,14 @@ FILL = """
 with transaction(engine, "") as tx:
     tx.add_collection("before")
     home = tx.find_collection("before")
+    tx.add_boot_image("image")
 {limit}
 try:
     with transaction(engine, "") as tx:
-        for number in range(200_000):
+        for number in range(2_000):
             pc = tx.put_computer(f"pc{{number}}", [f"0201{{number:08x}}"], None)
             tx.add_member(home.id, pc.id)
+            tx.put_sequence(f"large{{number}}", "image", "x" * 10_000)
 except StoreError as error:
     print(error.exit_code, error)
 with transaction(engine, "") as tx:
