@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from itertools import product
@@ -78,7 +78,7 @@ class Timeline:
 
 def run(quick: bool) -> list[Result]:
     """Times to the first script line and to the disk, with timelines in words and as a picture."""
-    return results_of(measure(1 if quick else 3))
+    return results_of(measure(1 if quick else 2))
 
 
 def results_of(timelines: list[Timeline]) -> list[Result]:
@@ -125,7 +125,7 @@ async def _measure(rounds: int) -> list[Timeline]:
             await _advertise(point, directory)
             dnsmasq = partial(_dnsmasq, net, directory, loaders.directory)
             servers: dict[str, tuple[Callable[[], AbstractAsyncContextManager[None]], list[tuple[Firmware, Task]]]] = {
-                SUBJECT: (partial(serving, point, net), list(product(Firmware, Task))),
+                SUBJECT: (partial(_pxed, net, directory, point), list(product(Firmware, Task))),
                 "dnsmasq": (dnsmasq, [(firmware, Task.SCRIPT) for firmware in Firmware]),
                 _MENU: (partial(dnsmasq, menu=True), [(Firmware.BIOS, Task.SCRIPT)]),
                 "no PXE server": (_nobody, [(firmware, Task.NOTHING) for firmware in Firmware]),
@@ -163,6 +163,11 @@ async def _advertise(point: ServicePoint, directory: Path) -> None:
         computers.write_text("name,guid,mac\n" + rows)
         await point.pxed("computer", "import", str(computers), "--header", "--collection", task)
     await point.pxed("advertise", "bench", "--to", Task.SCRIPT, "--optional", "--name", "bench")
+
+
+def _pxed(net: Network, directory: Path, point: ServicePoint) -> AbstractAsyncContextManager[None]:
+    """One run of the service, with a log of its own."""
+    return serving(replace(point, log=_log(directory, "pxed")), net)
 
 
 @asynccontextmanager
