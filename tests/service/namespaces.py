@@ -19,6 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
+from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
+from tests.support import MAC
+
 T = TypeVar("T")
 
 PATIENCE = 60.0
@@ -246,3 +249,17 @@ def dhcp_client(network: Network, interface: str, port: int = 68, address: str =
 
     with contextlib.closing(network.in_client(make)) as made:
         yield made
+
+
+def discover(network: Network, **more: bytes) -> Packet:
+    """The answer to a DISCOVER of PC1's firmware, x64 UEFI, with `more` options by name."""
+    options: dict[int, bytes] = {
+        Option.DHCP_MESSAGE_TYPE: bytes((MessageType.DISCOVER,)),
+        Option.CLIENT_SYSTEM_ARCHITECTURE: b"\0\7",
+        Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient:Arch:00007:UNDI:003016",
+        **{Option[name]: value for name, value in more.items()},
+    }
+    chaddr = bytes.fromhex(MAC.replace(":", "")).ljust(16, b"\0")
+    with dhcp_client(network, "eth0") as client:
+        client.sendto(Packet(BOOTREQUEST, xid=9, chaddr=chaddr, options=options).encode(), ("255.255.255.255", 67))
+        return decode(client.recvfrom(2000)[0])

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from tests.service import confinement
 from tests.service.namespaces import Network, Serving, until
 
 pytestmark = pytest.mark.netns
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    with Network() as made:
-        yield made
 
 
 def run_confined(network: Network, program: str) -> subprocess.CompletedProcess[str]:

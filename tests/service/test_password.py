@@ -4,41 +4,21 @@ import hashlib
 import re
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
+from pxed.wire.dhcp import Option
 from pxed.wire.options import decode_options
 from tests.boot.ipxe import Loader, Url
 from tests.service import confinement
-from tests.service.namespaces import Network, Serving, dhcp_client
+from tests.service.namespaces import Network, Serving, discover
 from tests.support import MAC
 
 pytestmark = pytest.mark.netns
 
 PASSWORD = "Aa1 &%+=@:/?#${b}\\ü"
 HTTPS_LOADER = b"\x13\x01\x01\x14\x01\x01\xeb\x03\x01\x15\x01\xff"
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    with Network() as made:
-        yield made
-
-
-def discover(network: Network, **more: bytes) -> Packet:
-    options: dict[int, bytes] = {
-        Option.DHCP_MESSAGE_TYPE: bytes((MessageType.DISCOVER,)),
-        Option.CLIENT_SYSTEM_ARCHITECTURE: b"\0\7",
-        Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient:Arch:00007:UNDI:003016",
-        **{Option[name]: value for name, value in more.items()},
-    }
-    chaddr = bytes.fromhex(MAC.replace(":", "")).ljust(16, b"\0")
-    with dhcp_client(network, "eth0") as client:
-        client.sendto(Packet(BOOTREQUEST, xid=9, chaddr=chaddr, options=options).encode(), ("255.255.255.255", 67))
-        return decode(client.recvfrom(2000)[0])
 
 
 def add_what_boots(serving: Serving, directory: Path) -> None:

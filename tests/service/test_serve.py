@@ -8,7 +8,6 @@ import sqlite3
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -23,12 +22,6 @@ pytestmark = pytest.mark.netns
 
 SILENCE = 0.5
 """Seconds without an answer, asserted only after a later request was answered on the same socket."""
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    with Network() as made:
-        yield made
 
 
 def request(kind: MessageType = MessageType.DISCOVER, mac: str = MAC, xid: int = 7) -> bytes:

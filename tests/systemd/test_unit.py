@@ -10,15 +10,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
-from tests.service.namespaces import dhcp_client, until
+from pxed.wire.dhcp import MessageType, Option, Packet
+from tests.service.namespaces import discover, until
 from tests.support import MAC
 from tests.systemd.host import Host
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(600)]
 
 CONFIG = b'[[interface]]\nname = "eth0"\n[https]\nport = 8443\n'
-IPXE = b"iPXE"
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +35,6 @@ def serving(host: Host) -> Host:
     host.run("systemctl", "start", "pxed")
     assert host.unit("ActiveState") == "active"
     return host
-
-
-def discover(host: Host, user_class: bytes = b"") -> Packet:
-    options: dict[int, bytes] = {
-        Option.DHCP_MESSAGE_TYPE: bytes((MessageType.DISCOVER,)),
-        Option.CLIENT_SYSTEM_ARCHITECTURE: b"\0\7",
-        Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient:Arch:00007:UNDI:003016",
-        **({Option.USER_CLASS: user_class} if user_class else {}),
-    }
-    chaddr = bytes.fromhex(MAC.replace(":", "")).ljust(16, b"\0")
-    with dhcp_client(host.network, "eth0") as client:
-        client.sendto(Packet(BOOTREQUEST, xid=9, chaddr=chaddr, options=options).encode(), ("255.255.255.255", 67))
-        return decode(client.recv(2000))
 
 
 def fetch(host: Host, url: str, *options: str, given: str = "") -> bytes:
@@ -78,10 +64,10 @@ def test_from_the_installation_to_the_boot_image(host: Host) -> None:
     host.run("pxed", "sequence", "add", "install", "/root/steps.json", "--boot-image", "rescue")
     host.run("pxed", "advertise", "install", "--to", "Lab", "--mandatory", "--name", "Install")
 
-    loader = fetch(host, f"tftp://192.0.2.1/{text(discover(host), Option.BOOTFILE_NAME)}")
+    loader = fetch(host, f"tftp://192.0.2.1/{text(discover(host.network), Option.BOOTFILE_NAME)}")
     assert loader == fetch(host, "http://192.0.2.1:8067/snponly.efi")
     assert len(loader) > 100_000
-    script = fetch(host, text(discover(host, IPXE), Option.BOOTFILE_NAME)).decode()
+    script = fetch(host, text(discover(host.network, USER_CLASS=b"iPXE"), Option.BOOTFILE_NAME)).decode()
     begun = re.search(r"http://\S+/b/\S+/vmlinuz", script)
     assert begun, script
     assert fetch(host, begun[0]) == content
@@ -115,7 +101,7 @@ def test_a_service_that_is_killed_or_hangs_is_started_again(serving: Host, how: 
         return serving.unit("MainPID") not in {before, "0"} and serving.unit("ActiveState") == "active"
 
     until(again, serving.journal)
-    assert discover(serving).siaddr is not None
+    assert discover(serving.network).message_type is MessageType.OFFER
     assert "PC1" in serving.run("pxed", "computer", "list")
 
 
@@ -124,7 +110,7 @@ def test_a_faulty_configuration_is_told_once(serving: Host) -> None:
     serving.write("/etc/pxed/pxed.toml", CONFIG + b"[responder]\nattempts = 0\n")
     serving.run("systemctl", "reload", "pxed")
     assert serving.unit("ActiveState") == "active"
-    assert discover(serving).siaddr is not None
+    assert discover(serving.network).message_type is MessageType.OFFER
     assert serving.try_to("systemctl", "restart", "pxed").returncode != 0
     assert serving.unit("ActiveState") == "failed"
     assert serving.unit("ExecMainStatus") == "78"
