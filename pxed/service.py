@@ -100,7 +100,7 @@ class Service:
         user = self._config.service.user if os.geteuid() == 0 else ""
         owner = privileges.owner_of(user) if user else None
         statedir.prepare(self._config, owner)
-        key = statedir.load_key(self._config, owner)
+        key = statedir.load_key(self._config)
         for interface in self._usable_interfaces():
             self._listeners.bind(interface)
         loaders = find_loaders(self._config)

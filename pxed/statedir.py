@@ -38,16 +38,20 @@ def make_directory(path: Path, mode: int, owner: tuple[int, int] | None) -> None
         raise PxedError(f"directory {path} cannot be made: {error.strerror}") from None
 
 
-def load_key(config: Config, owner: tuple[int, int] | None = None) -> bytes:
-    """The key that seals tokens, made on the first start. PxedError with one sentence if it cannot be had."""
+def load_key(config: Config) -> bytes:
+    """The key that seals tokens, made on the first start. PxedError with one sentence if it cannot be had.
+
+    Of root's making it belongs to the owner of the state directory, whoever the service will run as the next time.
+    """
     path = config.key_file
     try:
         try:
             key = path.read_bytes()
         except FileNotFoundError:
-            key = _make_key(path, owner)
+            key = _make_key(path)
     except PermissionError:
-        raise NotPermitted(f"key {path} cannot be read: permission denied") from None
+        advice = f"as root, chown --reference={path.parent} {path} gives it to the owner of the directory"
+        raise NotPermitted(f"key {path} cannot be read: permission denied; {advice}") from None
     except OSError as error:
         raise PxedError(f"key {path} cannot be read or made: {error.strerror}") from None
     if len(key) != KEY_BYTES:
@@ -55,7 +59,7 @@ def load_key(config: Config, owner: tuple[int, int] | None = None) -> bytes:
     return key
 
 
-def _make_key(path: Path, owner: tuple[int, int] | None) -> bytes:
+def _make_key(path: Path) -> bytes:
     """Whole or not at all: two processes that start at once end with the same key."""
     key = secrets.token_bytes(KEY_BYTES)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
@@ -63,8 +67,9 @@ def _make_key(path: Path, owner: tuple[int, int] | None) -> bytes:
     try:
         os.write(descriptor, key)
         os.fsync(descriptor)
-        if owner is not None:
-            os.fchown(descriptor, *owner)
+        if os.geteuid() == 0:
+            directory = path.parent.stat()
+            os.fchown(descriptor, directory.st_uid, directory.st_gid)
     finally:
         os.close(descriptor)
     try:

@@ -53,6 +53,7 @@ def inspect(session: Session) -> Iterator[Finding]:
     config = session.config
     yield from _user(config)
     yield from _key(config)
+    yield from _owners(config)
     images: list[BootImage] = []
     try:
         with session.reading() as tx:
@@ -101,6 +102,24 @@ def _key(config: Config) -> Iterator[Finding]:
     if status.st_mode & 0o077:
         text = f"{path} can be read by others, who could then forge grants; chmod 600 {path} ends that"
         yield Finding("fault", "service.state_dir", text)
+
+
+def _owners(config: Config) -> Iterator[Finding]:
+    """What the service keeps belongs to whom the directory belongs to: a backup that root copied back would not."""
+    directory = config.service.state_dir
+    kept = {"key", "tls", "images", *(f"pxed.db{suffix}" for suffix in ("", "-wal", "-shm"))}
+    try:
+        owner = directory.stat().st_uid
+        strange = sorted(
+            path.name for path in directory.iterdir() if path.name in kept and path.lstat().st_uid != owner
+        )
+    except OSError:
+        return  # not there yet, or not for us to see: the key and the database say so
+    for name in strange:
+        path = directory / name
+        text = f"{path} belongs to another user than its directory, whose owner runs the service"
+        advice = f"chown --recursive --no-dereference --reference={directory} {path} would be right"
+        yield Finding("fault", "service.state_dir", f"{text}; {advice}")
 
 
 def _unknown_computers(config: Config, collections: set[str]) -> Iterator[Finding]:

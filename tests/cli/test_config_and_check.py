@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -113,6 +114,17 @@ class TestDeepCheck:
         key.write_bytes(bytes(31))
         key.chmod(0o600)
         assert "has 31 bytes" in self.findings(site, 78)["service.state_dir"]
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+    def test_what_was_copied_back_by_root_and_is_not_the_services(self, site: Pxed, tmp_path: Path) -> None:
+        state = tmp_path / "state"
+        for path in (state, *state.rglob("*")):
+            os.chown(path, 1234, 5678)
+        assert self.findings(site, 0) == {}
+        os.chown(state / "pxed.db", 0, 0)
+        finding = self.findings(site, 78)["service.state_dir"]
+        assert finding.startswith(f"fault: {state}/pxed.db ")
+        assert f"chown --recursive --no-dereference --reference={state} {state}/pxed.db" in finding
 
     def test_a_user_that_does_not_exist(self, site: Pxed, config_file: Path) -> None:
         config_file.write_text(config_file.read_text().replace("[service]", '[service]\nuser = "no-such-user"'))

@@ -69,6 +69,15 @@ class TestStateDirectory:
         assert config.key_file.stat().st_mode & 0o777 == 0o600
         assert [path.name for path in config.service.state_dir.iterdir() if path.is_file()] == ["key"]
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+    def test_a_key_of_roots_making_belongs_to_the_owner_of_the_directory(self, tmp_path: Path) -> None:
+        """Who tries `pxed serve` by hand must not keep the unit's user from starting."""
+        config = Config(service=Service(state_dir=tmp_path))
+        os.chown(tmp_path, 1234, 5678)
+        statedir.load_key(config)
+        status = config.key_file.stat()
+        assert (status.st_uid, status.st_gid) == (1234, 5678)
+
     def test_two_that_start_at_once_have_one_key(self, tmp_path: Path) -> None:
         config = Config(service=Service(state_dir=tmp_path / "state", run_dir=tmp_path / "run"))
         statedir.prepare(config, None)
