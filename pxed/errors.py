@@ -6,7 +6,8 @@
     |-- Refused                   it exists, but this may not be done to it now (exit 1)
     |-- ConfigError               the configuration has faults: all of them (exit 78)
     |-- StoreError                the database cannot be used: locked, newer, full (exit 74; busy: 75)
-    |   `-- StoreMissing          there is none yet
+    |   |-- StoreMissing          there is none yet
+    |   `-- StoreDenied           it is kept from this user (exit 77)
     |-- Unavailable               a port, interface or program that is needed is not there (exit 69)
     `-- NotPermitted              needs privileges that this process lacks (exit 77)
     WireError                     a stranger's bytes that are no packet: dropped and counted, never shown to an operator
@@ -70,6 +71,12 @@ class StoreError(PxedError):
 
 class StoreMissing(StoreError):
     """There is no database yet: nothing was ever written, and the service never ran."""
+
+
+class StoreDenied(StoreError):
+    """The database is there, or may be: this user cannot look."""
+
+    exit_code = 77
 
 
 class Unavailable(PxedError):

@@ -152,7 +152,11 @@ def _passwords(config: Config, passwords: Sequence[Password], alone: Sequence[Ad
 
 def _loaders(config: Config, cpus: set[Cpu]) -> Iterator[Finding]:
     """Kinds of firmware that could boot one of the site's images, were it not for their boot loader."""
-    loaders = find_loaders(config)
+    try:
+        loaders = find_loaders(config)
+    except OSError as error:
+        yield Finding("warning", "loaders", f"{error.filename} cannot be looked at: {error.strerror}; root can")
+        return
     for kind, names in loaders.missing.items():
         wanted = cpus & {Cpu.AMD64, Cpu.I386} if kind == "bios" else cpus & {kind.removeprefix("uefi-")}
         if not wanted and loaders.names:

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Dialect, Engine
 from sqlalchemy.pool import NullPool
 
-from pxed.errors import StoreError, StoreMissing
+from pxed.errors import StoreDenied, StoreError, StoreMissing
 
 WHO_MAKES_IT = "`pxed serve`, or any verb that adds something, makes it"
 _CACHE_KIB = 32 * 1024
@@ -57,7 +57,7 @@ def _path(url: URL, state_dir: Path) -> Path:
 def _require_file(path: Path, create: bool) -> None:
     """Sees to it that there is a file, so that SQLite makes none with permissions of its own choice."""
     try:
-        if path.exists():
+        if _is_there(path):
             return
         if not create:
             raise StoreMissing(f"there is no database {path} yet; {WHO_MAKES_IT}")
@@ -71,8 +71,27 @@ def _require_file(path: Path, create: bool) -> None:
             os.close(handle)
     except FileExistsError:
         return  # another process was faster
+    except PermissionError as error:
+        raise StoreDenied(f"the database {path} is kept from this user; {_who_may_use(path)}") from error
     except OSError as error:
         raise StoreError(f"the database {path} cannot be made: {error.strerror}") from error
+
+
+def _is_there(path: Path) -> bool:
+    """PermissionError if that cannot be seen, in which `Path.exists` differs between versions of Python."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _who_may_use(path: Path) -> str:
+    """Root, and the service's user, who has the directory."""
+    try:
+        return f"root and {path.parent.owner()} may use it"
+    except (KeyError, OSError):
+        return "root may use it"
 
 
 class SqliteDriver:
