@@ -69,7 +69,7 @@ def select(wanted: Iterable[InterfaceConfig], present: Mapping[str, Interface]) 
             interface = next((one for one in present.values() if one.mac == entry.mac), None)
         if interface is None:
             names = ", ".join(sorted(present)) or "none"
-            missing.append(f"interface {entry} does not exist or is down; those that are up: {names}")
+            missing.append(f"interface {entry} does not exist, is down or has no cable; those that are up: {names}")
         elif not interface.addresses:
             missing.append(f"interface {entry} has no IPv4 address yet")
         elif interface not in chosen:

@@ -26,7 +26,7 @@ from pxed import config as configuration
 from pxed.config import Config
 from pxed.content import require_openat2
 from pxed.datagrams import Received
-from pxed.errors import ConfigError, PxedError, Unavailable
+from pxed.errors import ConfigError, PxedError
 from pxed.image.library import prune
 from pxed.interfaces import Interface
 from pxed.listeners import Listeners
@@ -160,10 +160,9 @@ class Service:
             self._point.transfers.finished(from_tftp(transfer))
 
     def _usable_interfaces(self) -> list[Interface]:
-        """Those that can be listened on now; Unavailable if there is none."""
+        """Those that can be listened on now. A missing one is told of and followed, even if it is the only one: after a
+        power cut a switch may need longer to come back than this host."""
         chosen, self._missing = interfaces.select(self._config.interfaces, interfaces.scan())
-        if not chosen:
-            raise Unavailable("; ".join(self._missing))
         for sentence in self._missing:
             log.error("%s", sentence)
         return chosen
@@ -186,6 +185,7 @@ class Service:
 
     async def _follow_interfaces(self, runner: web.AppRunner, pool: Pool, tasks: asyncio.TaskGroup) -> None:
         complete = True
+        self._rescan.set()  # what changed before anybody was told of changes
         while True:
             try:
                 async with asyncio.timeout(None if complete else _REBIND_SECONDS):

@@ -32,7 +32,7 @@ class TestInterfaces:
         chosen, missing = select([InterfaceConfig(name="eth7"), InterfaceConfig(name="eth1")], {"eth1": self.BARE})
         assert chosen == []
         assert missing == [
-            "interface eth7 does not exist or is down; those that are up: eth1",
+            "interface eth7 does not exist, is down or has no cable; those that are up: eth1",
             "interface eth1 has no IPv4 address yet",
         ]
 

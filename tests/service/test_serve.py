@@ -97,12 +97,18 @@ def test_port_67_taken_names_the_way_out(network: Network, tmp_path: Path) -> No
         assert part in message
 
 
-def test_an_interface_that_does_not_exist_is_named(network: Network, tmp_path: Path) -> None:
-    serving = Serving(network, tmp_path, interfaces=("eth7",))
-    assert serving.start().wait() == 69
-    (message,) = serving.lines
-    assert "interface eth7 does not exist" in message
-    assert "eth0, eth1" in message
+def test_the_only_interface_is_named_and_waited_for(network: Network, tmp_path: Path) -> None:
+    with Serving(network, tmp_path, interfaces=("eth7",)) as serving:
+        know_pc1(serving)
+        message = serving.wait_for_log("interface eth7 does not exist")
+        assert "eth0, eth1" in message
+        serving.wait_for_log("answers on no interface")
+        network.plug("eth7", "203.0.113.1/24", "203.0.113.2/24")
+        serving.wait_for_log("answers on eth7 (203.0.113.1)")
+        with dhcp_client(network, "eth7") as client:
+            client.sendto(request(), ("255.255.255.255", 67))
+            assert str(decode(client.recv(2000)).siaddr) == "203.0.113.1"
+        ip("-n", network.point, "link", "del", "eth7")
 
 
 def test_one_missing_interface_of_two_is_told_and_followed(network: Network, tmp_path: Path) -> None:
