@@ -66,7 +66,9 @@ def command(
             if record is not None and not dry_run:
                 _forget(tx, record, mandatory[record.advertisement_id])
             outcomes.append(_outcome(name, record, mandatory))
-    session.report(outcomes, *(_sentence(each, dry_run) for each in outcomes) if outcomes else ["no computers in it"])
+    # as many of a large collection are not shown, those come first of which something is
+    told = sorted(outcomes, key=lambda each: each["advertisement"] is None)
+    session.report(outcomes, *(_sentence(each, dry_run) for each in told) if told else ["no computers in it"])
 
 
 def _members(tx: Tx, collection: str, *, include_subcollections: bool) -> Iterator[tuple[str, str]]:

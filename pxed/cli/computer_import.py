@@ -30,6 +30,8 @@ _COLUMNS = {
 }
 _PREVIEWED = 20
 """lines that people are shown"""
+_BAD_SHOWN = 20
+"""bad lines that people are shown: if the columns are named wrongly, every line is bad"""
 
 
 @click.command
@@ -60,6 +62,7 @@ def command(
     Example:
       pxed computer import computers.csv --columns name,mac,ignore,variable:Site --collection Lab --preview
     """
+    from pxed.site.import_columns import advice
     from pxed.site.import_file import parse_columns, read_computers
     from pxed.site.importer import import_computers
 
@@ -69,8 +72,12 @@ def command(
     with session.writing() as tx:
         homes = [find_collection(tx, each) for each in collections]
         plan = import_computers(tx, lines, bad, collections=homes, skip_bad=skip_bad, dry_run=preview)
-    for each in plan.bad:
+    for each in plan.bad[:_BAD_SHOWN]:
         say(f"line {each.number}: {each.reason}")
+    if len(plan.bad) > _BAD_SHOWN:
+        say(f"and {_count(len(plan.bad) - _BAD_SHOWN, 'more bad line')}; --json lists them all")
+    if plan.bad and (better := advice(data, meaning, header=header)):
+        say(better)
     if session.as_json:
         print_rows(_rows(plan), _COLUMNS, as_json=True, empty="")
     elif preview:

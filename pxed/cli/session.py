@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pxed.site.store import Tx
 
 
+_MESSAGES = 100
+"""sentences that people are shown: a collection may have a million computers"""
+
+
 @dataclass
 class Session:
     """What every verb is given, by `click.pass_obj`."""
@@ -80,12 +84,14 @@ class Session:
             yield tx
 
     def report(self, data: object, *messages: str) -> None:
-        """What was done: `data` as JSON on stdout if that is wanted, otherwise the messages on stderr."""
+        """What was done: `data` as JSON on stdout if that is wanted, otherwise the first messages on stderr."""
         if self.as_json:
             print_json(data)
             return
-        for message in messages:
+        for message in messages[:_MESSAGES]:
             say(message)
+        if len(messages) > _MESSAGES:
+            say(f"and {len(messages) - _MESSAGES} more; --json lists them all")
 
     @cached_property
     def database(self) -> Engine:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import csv
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pxed.errors import UsageError
@@ -104,9 +104,7 @@ def read_computers(data: bytes, *, header: bool = False, columns: Columns = USUA
     lines: list[Line] = []
     bad: list[BadLine] = []
     seen: dict[str, int] = {}
-    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
-        if not raw.strip() or raw.startswith(b"#"):
-            continue
+    for number, raw in computer_lines(data):
         if header:
             header = False
             continue
@@ -121,6 +119,18 @@ def read_computers(data: bytes, *, header: bool = False, columns: Columns = USUA
         seen.update(dict.fromkeys(line.claims(), number))
         lines.append(line)
     return lines, bad
+
+
+def computer_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that are no comments, with their numbers."""
+    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+        if raw.strip() and not raw.startswith(b"#"):
+            yield number, raw
+
+
+def split_macs(field: str) -> list[str]:
+    """The MAC addresses in a field, as they were typed."""
+    return [text for text in _SEPARATORS.split(field) if text]
 
 
 def _fields(raw: bytes, titles: Sequence[str]) -> list[str]:
@@ -139,7 +149,7 @@ def _fields(raw: bytes, titles: Sequence[str]) -> list[str]:
 
 def _line(number: int, fields: Sequence[str], columns: Columns) -> Line:
     guid = fields[columns.guid] if columns.guid is not None else ""
-    macs = [mac for place in columns.macs for mac in _SEPARATORS.split(fields[place]) if mac]
+    macs = [mac for place in columns.macs for mac in split_macs(fields[place])]
     name, addresses, own_guid = check_identity(fields[columns.name], macs, parse_guid(guid) if guid else None)
     source = fields[columns.source] if columns.source is not None else ""
     if source:

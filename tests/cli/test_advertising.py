@@ -180,6 +180,14 @@ class TestClearLast:
         assert site("clear-last", "--collection", "Empty", "--json").json == []
         assert site("clear-last", "--collection", "Empty").err == "no computers in it\n"
 
+    def test_of_a_large_collection_those_come_first_that_were_given_something(self, site: Pxed, tmp_path: Path) -> None:
+        (tmp_path / "many.csv").write_text("".join(f"a{n},,52:54:00:00:01:{n:02x}\n" for n in range(150)))
+        site("computer", "import", str(tmp_path / "many.csv"), "--collection", "Lab")
+        said = site("clear-last", "--collection", "Lab").err.splitlines()
+        assert said[0].startswith("ws-01: new (succeeded")
+        assert said[1] == "a0: nothing to forget"
+        assert said[100:] == ["and 52 more; --json lists them all"]
+
     def test_an_unknown_computer_that_was_served(self, site: Pxed, config_file: Path) -> None:
         give(config_file, "52:54:00:00:00:99", 1, NOW, RecordState.BOOTING)
         outcomes = site("clear-last", "525400000099", "--json").json

@@ -53,6 +53,17 @@ class TestImport:
         assert "nothing is imported: 2 bad lines" in outcome.err
         assert names(site, "computer", "list") == ["ws-01", "ws-02"]
 
+    def test_many_bad_lines_are_counted(self, site: Pxed, tmp_path: Path) -> None:
+        file = self.write(tmp_path, "".join(f"pc{n},52:54:00:00:02:{n:02x}\n" for n in range(50)))
+        said = site("computer", "import", file, code=1).err.splitlines()
+        assert [line.partition(":")[0] for line in said[:20]] == [f"line {n}" for n in range(1, 21)]
+        assert said[20:] == [
+            "and 30 more bad lines; --json lists them all",
+            "its first lines look like --columns name,mac",
+            "pxed: nothing is imported: 50 bad lines; --skip-bad would leave them out",
+        ]
+        assert len(site("computer", "import", file, "--json", code=1).json) == 50
+
     def test_a_bad_line_is_in_the_json_too(self, site: Pxed, tmp_path: Path) -> None:
         file = self.write(tmp_path, f"broken\n{self.GOOD}")
         rows = site("computer", "import", file, "--json", code=1).json
