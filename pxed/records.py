@@ -27,6 +27,7 @@ from pxed.policy.verdict import Boot, Choice
 from pxed.policy.words import Words
 from pxed.site.model import EPOCH, Advertisement, EventKind, Kind, PxeRecord, RecordState, Sighting
 from pxed.site.restraints import Tally
+from pxed.site.sizes import Sizes
 from pxed.site.store import Jobs, Line, Tx
 
 log = logging.getLogger("pxed.record")
@@ -53,6 +54,7 @@ class Records:
         self.config = config
         self._writer = writer
         self._clock = clock
+        self._sizes = Sizes()
         self._fetched: OrderedDict[tuple[int, int], set[str]] = OrderedDict()
 
     def later(self, job: Callable[[Tx], object]) -> None:
@@ -130,7 +132,9 @@ class Records:
                 _require_fresh(_find(tx, _subject(verdict), advertisement.id), admitted)
             return self._claim(tx, verdict, advertisement, now)
 
-        claimed = await asyncio.wrap_future(self._writer.submit(job))
+        future = self._writer.submit(job)
+        future.add_done_callback(self._forget_sizes)
+        claimed = await asyncio.wrap_future(future)
         if isinstance(claimed, str):
             raise Refused(claimed)
         return claimed
@@ -150,7 +154,10 @@ class Records:
             raise Refused(f"service point {offered.point!r} serves this boot")
         is_first = loading is not before
         if advertisement.kind is Kind.MANDATORY:
-            hand_out = HandOut(advertisement, verdict.identity.computer, verdict.collections)
+            computer = verdict.identity.computer
+            if computer is not None and verdict.architecture is not None:
+                tx.heard(computer.id, verdict.architecture)  # it may be a member by that, and counts as one
+            hand_out = HandOut(advertisement, computer, verdict.collections)
             if (reason := self._objection(tx, hand_out, is_first=is_first)) is not None:
                 if before is not None and before.state is RecordState.OFFERED and before.tries == 1:
                     tx.delete_record(before.id)  # nothing was handed out, and holding back is no try
@@ -161,17 +168,27 @@ class Records:
         return _save(tx, loading, now, advertisement.name, before) if is_first else loading
 
     def _objection(self, tx: Tx, hand_out: HandOut, *, is_first: bool) -> Words | None:
-        """What the guard says at this very instant; how large the collection is was asked with the verdict.
-
-        A try is counted when it is claimed first.
-        """
+        """What the guard says at this very instant. A try is counted when it is claimed first."""
         computer, restraints, settings = hand_out.computer, tx.restraints(), self.config.guard
         if computer is not None and computer.protected != tx.is_protected(computer.id):
             hand_out = replace(hand_out, computer=replace(computer, protected=not computer.protected))
         reason = objection(hand_out, restraints, settings)
         if reason is None and is_first and counts_needed(hand_out, restraints, settings):
-            reason = excess(hand_out, restraints, settings, Tally(tx.hand_outs()))
+            size = self._size(tx, hand_out.advertisement) if settings.collection_size else 0
+            reason = excess(hand_out, restraints, settings, Tally(tx.hand_outs(), size))
         return reason
+
+    def _size(self, tx: Tx, advertisement: Advertisement) -> int:
+        def count(collection_id: int, deep: bool) -> int:
+            return tx.count_members(collection_id, include_subcollections=deep)
+
+        return self._sizes.of(advertisement, tx.change(), count)
+
+    def _forget_sizes(self, future: Future[PxeRecord | str]) -> None:
+        """What was counted in a transaction that came to nothing: its change number will be another change's. The
+        writer's thread says so before it begins the next one."""
+        if not future.cancelled() and future.exception() is not None:
+            self._sizes = Sizes()
 
     def fetched(self, grant: Grant, name: str, wanted: frozenset[str]) -> None:
         """A file of the grant's boot image was sent whole; once all of `wanted` were, the try is `booting`."""

@@ -156,7 +156,14 @@ def mandatory(case: Case) -> Words | Verdict:
     if case.due is None:
         return "nothing is due"
     trail = _trail(case, mandatory, _found_by(case, due))
-    return Boot(trail, case.identity, choices=(case.due,), mandatory=True, collections=case.membership.above)
+    return Boot(
+        trail,
+        case.identity,
+        choices=(case.due,),
+        mandatory=True,
+        collections=case.membership.above,
+        architecture=case.facts.architecture.code,
+    )
 
 
 def optional(case: Case) -> Words | Verdict:

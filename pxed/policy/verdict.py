@@ -98,6 +98,8 @@ class Boot(Verdict):
     mandatory: bool = False
     collections: frozenset[int] = frozenset()
     """of a mandatory one: the ids of all collections that hold the computer, for which its hand-out counts"""
+    architecture: int | None = None
+    """of a mandatory one: what the computer asks with, by its number in option 93"""
 
     @property
     def starts_by_itself(self) -> bool:

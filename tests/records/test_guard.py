@@ -9,8 +9,9 @@ from pxed.errors import NotFound, Refused
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Boot
 from pxed.records import Records
-from pxed.site.model import Kind, PxeRecord
+from pxed.site.model import Kind, PxeRecord, RuleKind
 from pxed.site.restraints import THE_SITE
+from pxed.site.rules import make_rule
 from pxed.verdicts import Verdicts
 from pxed.wire.architecture import architecture
 from tests.site_in_memory import MemorySite
@@ -145,6 +146,31 @@ def test_the_size_of_a_collection_is_the_one_of_now() -> None:
     assert bench.asks(0)
     add_computer(bench.site, "PC5", "52:54:00:00:00:05", None)
     assert bench.asks(1) is None
+
+
+def test_a_collection_that_grows_between_offer_and_script_is_too_large() -> None:
+    bench = Bench(collection_size=5)
+    verdicts = [bench.asks(0), bench.asks(1)]
+    assert bench.claims(verdicts[0]).tries == 1
+    add_computer(bench.site, "PC5", "52:54:00:00:00:05", None)
+    with pytest.raises(Refused, match="'lab' has 6 computers, and 5 are agreed to"):
+        bench.claims(verdicts[1])
+    assert bench.asks(1) is None
+
+
+def test_no_more_become_members_by_what_they_ask_with_than_are_agreed_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(collection_size=2)
+    lab = bench.site.find_collection("lab")
+    assert lab
+    bench.site.add_rules(lab.id, [make_rule(RuleKind.ARCHITECTURE, "uefi-amd64")])
+    for each in bench.computers:
+        bench.site.remove_member(lab.id, each.id)
+    monkeypatch.setattr(bench.records, "heard", lambda *_: None)  # in a storm it is written late, or not at all
+    offered = [bench.asks(number) for number in range(5)]
+    assert [bench.claims(verdict).tries for verdict in offered[:2]] == [1, 1]
+    for verdict in offered[2:]:
+        with pytest.raises(Refused, match=r"'lab' has [345] computers, and 2 are agreed to"):
+            bench.claims(verdict)
 
 
 def test_what_is_held_back_is_in_the_history_once_and_in_the_log_loudly(caplog: pytest.LogCaptureFixture) -> None:

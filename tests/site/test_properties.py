@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from pxed.errors import Refused, UsageError
+from pxed.site.model import RuleKind
 from pxed.site.names import MAX_VALUE, MAX_VARIABLES
+from pxed.site.rules import make_rule
 from pxed.site.store import Tx
 from tests.site.samples_of_a_site import NOW, A, B, texts
 from tests.site_in_memory import MemorySite
@@ -107,3 +109,17 @@ def test_overwriting_keeps_what_is_known_beside(tx: Tx) -> None:
     assert (after.source, after.firmware) == ("old", "bios")
     assert tx.find_computer("renamed") == after
     assert tx.variables([after])[after.id] == {"Site": "Vienna"}
+
+
+def test_firmware_that_is_heard_is_a_change_of_the_site_where_rules_look_at_it(site: MemorySite) -> None:
+    pc, lab = site.put_computer("pc", [A], None), site.add_collection("lab")
+    before = site.change()
+    site.heard(pc.id, 7)
+    assert site.change() == before
+    site.add_rules(lab.id, [make_rule(RuleKind.ARCHITECTURE, "bios")])
+    before = site.change()
+    site.heard(pc.id, 7)
+    assert site.change() == before
+    site.heard(pc.id, 0)
+    assert site.change() > before
+    assert site.count_members(lab.id) == 1

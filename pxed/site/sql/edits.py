@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import BindParameter, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, bindparam, delete, func, insert, literal_column, select, update
 
 from pxed.site.model import EventKind
 from pxed.site.sql.instants import to_micros
@@ -18,6 +18,7 @@ EVENTS_KEPT = 1_000_000
 """An unattended service point must not fill its disk with history."""
 _TRIM_EVERY = 1_000
 
+_CHANGE = Statement(select(site.c.change).where(site.c.id == literal_column("1")))
 _RAISE = Statement(update(site).values(change=site.c.change + 1))
 _ADD_EVENT = Statement(insert(event).returning(event.c.id), "at", "kind", "subject", "text", "user")
 LAST_EVENT = Statement(select(func.max(event.c.id)))
@@ -48,6 +49,12 @@ def _add_events(lines: int) -> Statement:
     return Statement(insert(event).inline().values(rows))
 
 
+def read_change(link: Link) -> int:
+    """The site's change number."""
+    number: int = link.rows(_CHANGE)[0][0]
+    return number
+
+
 class Edits:
     """Base of the transaction's parts. `now` is one instant for the whole of it."""
 
@@ -56,6 +63,9 @@ class Edits:
         self._user = user
         self._now = now
         self._raised = False
+
+    def change(self) -> int:
+        return read_change(self._link)
 
     def _edited(self, text: str, subject: str = "") -> None:
         self._raise_change()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, literal_column, select, update
 
 from pxed.errors import Refused
-from pxed.site.model import Computer
+from pxed.site.model import Computer, RuleKind
 from pxed.site.names import MAX_VARIABLES, check_name, check_variable
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import CHUNK
 from pxed.site.sql.link import Statement
-from pxed.site.tables import computer, variable
+from pxed.site.tables import collection_rule, computer, variable
 
 VARIABLES_OF_ONE = Statement(
     select(variable.c.name, variable.c.value)
@@ -29,6 +29,10 @@ _REMOVE = Statement(
     delete(variable).where(variable.c.computer_id == bindparam("key"), variable.c.name == bindparam("which"))
 )
 _SET_SOURCE = Statement(update(computer).where(computer.c.id == bindparam("key")), "source")
+_ARCHITECTURE = Statement(select(computer.c.architecture).where(computer.c.id == bindparam("key")))
+_RULE_OF_KIND = Statement(
+    select(collection_rule.c.id).where(collection_rule.c.kind == bindparam("kind")).limit(literal_column("1"))
+)
 _SET_ARCHITECTURE = Statement(update(computer).where(computer.c.id == bindparam("key")), "architecture")
 
 
@@ -87,4 +91,9 @@ class Properties(Edits):
         return True
 
     def heard(self, computer_id: int, architecture: int) -> None:
+        row = self._link.row(_ARCHITECTURE, key=computer_id)
+        if row is None or row[0] == architecture:
+            return
         self._link.run(_SET_ARCHITECTURE, key=computer_id, architecture=architecture)
+        if self._link.row(_RULE_OF_KIND, kind=RuleKind.ARCHITECTURE.value):
+            self._raise_change()

@@ -27,10 +27,12 @@ from sqlalchemy.engine import Engine
 from pxed.site.identity import IdentifierList
 from pxed.site.model import EPOCH, Advertisement, Computer, Evidence, Known, PasswordScope, Plan, PxeRecord
 from pxed.site.restraints import Tally
+from pxed.site.sizes import Sizes
 from pxed.site.sql.advertisements import read_advertisements
 from pxed.site.sql.collections import read_collections
 from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.deployment import read_boot_images, read_sequences
+from pxed.site.sql.edits import read_change
 from pxed.site.sql.guard import read_hand_outs, read_restraints
 from pxed.site.sql.identify import both_orders
 from pxed.site.sql.link import Link, Row, Statement
@@ -43,7 +45,6 @@ from pxed.site.store import Client
 from pxed.site.tables import computer, membership, pxe_record, site
 from pxed.site.tables import mac as mac_table
 
-_CHANGE = Statement(select(site.c.change).where(site.c.id == literal_column("1")))
 _NOTHING = Evidence(None, ())
 _RECORD_AT = 9
 """where in a row of `_known_to` the PXE record begins"""
@@ -123,8 +124,7 @@ class SqlReader:
         self._link = Link(engine)
         self._plan: Plan | None = None
         self._data_version: int | None = None
-        self._sizes: dict[tuple[int, bool], tuple[int, int]] = {}
-        """by collection, without or with its subcollections: the plan's number, and how many computers there were"""
+        self._sizes = Sizes()
 
     def close(self) -> None:
         """Gives the connection up."""
@@ -135,7 +135,7 @@ class SqlReader:
         version = self._link.data_version()
         if self._plan is None or version is None or version != self._data_version:
             # the version is read before the plan: a commit in between is noticed at the next question
-            if self._plan is None or self._plan.change != self._link.rows(_CHANGE)[0][0]:
+            if self._plan is None or self._plan.change != read_change(self._link):
                 with self._link.snapshot():
                     self._plan = _read_plan(self._link)
             self._data_version = version
@@ -181,21 +181,14 @@ class SqlReader:
 
     def tally(self, advertisement: Advertisement, now: datetime, *, with_size: bool) -> Tally:
         """What the guard counts before `advertisement` is handed out; a size is counted once for a plan."""
-        size = self._size(advertisement) if with_size else 0
+        change = self._plan.change if self._plan else -1
+        size = self._sizes.of(advertisement, change, self._count) if with_size else 0
         return Tally(read_hand_outs(self._link, now), size)
 
-    def _size(self, advertisement: Advertisement) -> int:
-        key = advertisement.collection_id, advertisement.include_subcollections
-        change = self._plan.change if self._plan else -1
-        counted = self._sizes.get(key)
-        if counted is None or counted[0] != change:
-            counted = self._sizes[key] = change, self._count(*key)
-        return counted[1]
-
-    def _count(self, collection_id: int, include_subcollections: bool) -> int:
+    def _count(self, collection_id: int, deep: bool) -> int:
         members = Members(self._link, "", EPOCH)
         with self._link.snapshot():
-            return members.count_members(collection_id, include_subcollections=include_subcollections)
+            return members.count_members(collection_id, include_subcollections=deep)
 
     def record(self, record_id: int) -> PxeRecord | None:
         """One PXE record by its id."""
@@ -225,7 +218,7 @@ def _read_plan(link: Link) -> Plan:
     lists = read_lists(link)
     collections = tuple(read_collections(link))
     return Plan(
-        change=link.rows(_CHANGE)[0][0],
+        change=read_change(link),
         advertisements=tuple(read_advertisements(link)),
         boot_images={image.name: image for image in read_boot_images(link)},
         sequences={sequence.name: sequence for sequence in read_sequences(link)},

@@ -68,5 +68,6 @@ class Computers(Protocol):
         ...
 
     def heard(self, computer_id: int, architecture: int) -> None:
-        """Notes the firmware that it asks with, by its number in option 93. No edit: nobody decided it."""
+        """Notes the firmware that it asks with, by its number in option 93. No edit, since nobody decided it, but it
+        raises the change number where rules of collections look at firmware: others may be members now."""
         ...

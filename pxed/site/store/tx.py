@@ -15,3 +15,7 @@ from pxed.site.store.records import Records
 
 class Tx(Computers, Identities, Collections, Deployment, Guards, Records, History, Protocol):
     """One transaction on the site. Edits raise the change number and leave an EDIT event with the user's name."""
+
+    def change(self) -> int:
+        """The change number: what is worked out of the site holds until it is another, records and history excepted."""
+        ...
