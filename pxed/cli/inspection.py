@@ -110,15 +110,12 @@ def _owners(config: Config) -> Iterator[Finding]:
     kept = {"key", "tls", "images", *(f"pxed.db{suffix}" for suffix in ("", "-wal", "-shm"))}
     try:
         owner = directory.stat().st_uid
-        strange = sorted(
-            path.name for path in directory.iterdir() if path.name in kept and path.lstat().st_uid != owner
-        )
+        strange = sorted(path.name for path in directory.iterdir() if path.name in kept and path.stat().st_uid != owner)
     except OSError:
         return  # not there yet, or not for us to see: the key and the database say so
     for name in strange:
-        path = directory / name
-        text = f"{path} belongs to another user than its directory, whose owner runs the service"
-        advice = f"chown --recursive --no-dereference --reference={directory} {path} would be right"
+        text = f"{directory / name} belongs to another user than its directory, whose owner runs the service"
+        advice = f"chown --recursive --no-dereference --reference={directory} {directory} would be right"
         yield Finding("fault", "service.state_dir", f"{text}; {advice}")
 
 

@@ -21,7 +21,7 @@ _SQLITE = {
     sqlite3.SQLITE_IOERR: "cannot be read or written: the disk reports an error or a limit",
     sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup",
     sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened: it is missing, or this user may not use it or its directory",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: it is missing, on a read-only file system, or kept from this user",
     sqlite3.SQLITE_NOTADB: "is not a database, or is damaged; restore it from a backup",
     sqlite3.SQLITE_PROTOCOL: "is locked by another process",
 }
