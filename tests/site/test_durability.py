@@ -212,8 +212,15 @@ for attempt in (lambda: open_database("sqlite:///pxed.db", state_dir, create=Tru
 
 
 @root
-@pytest.mark.parametrize(("directory_mode", "file_mode"), [(0o700, 0o600), (0o755, 0o600), (0o755, 0o444)])
-def test_a_user_without_permission_is_told(directory_mode: int, file_mode: int) -> None:
+@pytest.mark.parametrize(
+    ("directory_mode", "file_mode", "words"),
+    [
+        (0o700, 0o600, "is kept from this user; root may use it"),
+        (0o755, 0o600, "cannot be opened: "),
+        (0o755, 0o444, "cannot be written: "),
+    ],
+)
+def test_a_user_without_permission_is_told(directory_mode: int, file_mode: int, words: str) -> None:
     code = """
 import sqlalchemy.dialects.sqlite
 os.setgroups([])
@@ -231,7 +238,7 @@ except StoreError as error:
         Path(directory).chmod(directory_mode)
         told = subprocess.run(python(code, directory), capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
-    assert told.stdout.startswith(f"the database {directory}/pxed.db cannot be ")
+    assert told.stdout.startswith(f"the database {directory}/pxed.db {words}")
 
 
 def check(state_dir: Path) -> list[str]:

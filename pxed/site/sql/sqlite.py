@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,10 @@ def _is_there(path: Path) -> bool:
 
 def _who_may_use(path: Path) -> str:
     """Root, and the service's user, who has the directory."""
-    try:
-        return f"root and {path.parent.owner()} may use it"
-    except (KeyError, OSError):
-        return "root may use it"
+    users = {"root": None}
+    with suppress(KeyError, OSError):  # a user without a name, a directory that cannot be seen either
+        users[path.parent.owner()] = None
+    return f"{' and '.join(users)} may use it"
 
 
 class SqliteDriver:
