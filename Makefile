@@ -6,8 +6,8 @@
 #   make proof    installs at length: two service points and a thousand boots, hundreds of kills; about ten minutes
 #   make test-systemd  installs and runs the service on a host with systemd, in a container; about three minutes
 #   make check    formatting, lint, types, import floors
-#   make bench    measures pxed beside its peers and writes docs/benchmarks.md; QUICK=1 for two minutes of it,
-#                 RESUME=1 to take a broken-off run up again
+#   make bench    measures pxed beside its peers and writes docs/benchmarks.md; RESUME=1 to take a broken-off run up
+#                 again; QUICK=1 for two minutes of it, which write build/benchmarks.md
 #   make venv     only sets up .venv
 #   make install  for a real network: /opt/pxed, systemd unit, user, /etc/pxed/pxed.toml
 #

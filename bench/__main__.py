@@ -1,7 +1,8 @@
 """`python -m bench [--quick] [--resume] [--only LOAD] [--docs DIRECTORY]`: runs the benchmarks and writes the page.
 
 A part is a module of this package: `run(quick) -> list[Result]` for one that is measured as a whole, or `LOADS`, a
-mapping from the names of its loads to such functions. `--only tftp` runs all loads of a part, `--only tftp/loss-4` one.
+mapping from the names of its loads to such functions; `QUICK` says what it does otherwise in a quick run, and what it
+leaves out. `--only tftp` runs all loads of a part, `--only tftp/loss-w4` one.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import importlib
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 
 from bench import report
 from bench.packages import CACHE
@@ -22,7 +25,8 @@ from bench.peers import find_peers, versions
 from bench.record import Record
 from bench.result import Result
 
-_DOCS = Path(__file__).parent.parent / "docs"
+_PROJECT = Path(__file__).parent.parent
+_DOCS, _QUICK_DOCS = _PROJECT / "docs", _PROJECT / "build"
 _PARTS = ("tftp", "answers", "http", "storm", "start", "boot")
 
 Run = Callable[[bool], Iterable[Result]]
@@ -38,28 +42,42 @@ def main() -> None:
     parser.add_argument(
         "--only", action="append", choices=[*_PARTS, *loads], metavar="LOAD", help="this part, or load of a part, alone"
     )
-    parser.add_argument("--docs", type=Path, default=_DOCS, help="where benchmarks.md is written (%(default)s)")
+    parser.add_argument("--docs", type=Path, help="where benchmarks.md is written: docs/, or build/ if it is quick")
     chosen = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("the benchmark makes network namespaces, which needs root")
     # Whoever ends it early finds no namespace and no server left behind.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    record = Record(chosen.docs / "benchmarks" / "results.json", list(loads))
+    docs: Path = chosen.docs or (_QUICK_DOCS if chosen.quick else _DOCS)
+    record = Record(docs / "benchmarks" / "results.json", list(loads))
     done = record.measured(quick=chosen.quick) if chosen.resume else ()
     for load, run in loads.items():
         if load in done or (chosen.only and not {load, load.partition("/")[0]} & set(chosen.only)):
             continue
+        begun = time.monotonic()
         results = _run(load, run, quick=chosen.quick)
         if results:
             record.replace(load, results, quick=chosen.quick, date=f"{datetime.now(UTC):%Y-%m-%d}")
         for result in results:
             print(report.line(result), flush=True)
-    page = report.write(record.results, chosen.docs, versions=versions(find_peers(CACHE)))
+        if results:
+            print(f"({load}: {time.monotonic() - begun:.0f} s)", flush=True)
+    page = report.write(
+        record.results,
+        docs,
+        versions=versions(find_peers(CACHE)),
+        unmeasured=record.unmeasured(),
+        quick=[_module(part).QUICK for part in _PARTS],
+    )
     print(f"written: {page}")
 
 
+def _module(part: str) -> ModuleType:
+    return importlib.import_module(f"bench.{part}")
+
+
 def _loads(part: str) -> list[tuple[str, Run]]:
-    module = importlib.import_module(f"bench.{part}")
+    module = _module(part)
     several: Mapping[str, Run] | None = getattr(module, "LOADS", None)
     return [(part, module.run)] if several is None else [(f"{part}/{name}", run) for name, run in several.items()]
 

@@ -31,6 +31,14 @@ _TO_CLIENTS = ("255.255.255.255", 68)
 _OUI = 0x525400000000
 _GUID = 0x4C4C4544_0044_4A10_8039_000000000000
 _LOADER = b"snponly.efi"
+FIRMWARE: dict[int, bytes] = {
+    Option.MAXIMUM_DHCP_MESSAGE_SIZE: b"\x05\xc0",
+    Option.PARAMETER_REQUEST_LIST: bytes(range(1, 36)),
+    Option.CLIENT_NETWORK_INTERFACE: b"\x01\x03\x10",
+    Option.CLIENT_SYSTEM_ARCHITECTURE: b"\x00\x07",
+    Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient:Arch:00007:UNDI:003016",
+}
+"""what EDK2 asks with, but for the kind of message and the GUID"""
 
 
 @dataclass(frozen=True)
@@ -83,12 +91,8 @@ class Template:
         guid = guid_of(0)
         options: dict[int, bytes] = {
             Option.DHCP_MESSAGE_TYPE: bytes((MessageType.DISCOVER,)),
-            Option.MAXIMUM_DHCP_MESSAGE_SIZE: b"\x05\xc0",
-            Option.PARAMETER_REQUEST_LIST: bytes(range(1, 36)),
             Option.CLIENT_MACHINE_IDENTIFIER: encode_client_guid(guid),
-            Option.CLIENT_NETWORK_INTERFACE: b"\x01\x03\x10",
-            Option.CLIENT_SYSTEM_ARCHITECTURE: b"\x00\x07",
-            Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient:Arch:00007:UNDI:003016",
+            **FIRMWARE,
         }
         packet = Packet(1, flags=0x8000, chaddr=bytes(16), options=options).encode()
         layout = Layout.of(packet)

@@ -6,12 +6,13 @@ The machine is emulated: seconds of firmware are longer than on hardware, rounds
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -31,7 +32,12 @@ from pxed.lab.registry import registered
 from pxed.lab.transcript import Transcript
 from pxed.lab.wording import event_of
 
-CACHE = Path.home() / ".cache" / "pxed"
+QUICK = (
+    "Boot: once each, a UEFI machine at the same time as a BIOS one; without dnsmasq's menu, and without the UEFI "
+    "machine that has nothing to do, which takes a minute where there is no PXE server"
+)
+
+_CACHE = Path.home() / ".cache" / "pxed"
 _LONGEST = 150.0
 """seconds after which a boot is given up"""
 _OWN_SYSTEM = "what was on it before"
@@ -59,6 +65,20 @@ class Task(StrEnum):
 _END = {Task.SCRIPT: "the first line of the script", Task.NOTHING: "the first line of the disk"}
 _MENU_SECONDS = 10
 _MENU = "dnsmasq with a menu"
+_NOBODY = "no PXE server"
+Boot = tuple[Firmware, Task]
+_PLAN: Mapping[str, Sequence[Sequence[Boot]]] = {
+    SUBJECT: [[boot] for boot in product(Firmware, Task)],
+    "dnsmasq": [[(firmware, Task.SCRIPT)] for firmware in Firmware],
+    _MENU: [[(Firmware.BIOS, Task.SCRIPT)]],
+    _NOBODY: [[(firmware, Task.NOTHING)] for firmware in Firmware],
+}
+"""what boots beside which server: one group after the other, the machines of a group at the same time"""
+_QUICK_PLAN: Mapping[str, Sequence[Sequence[Boot]]] = {
+    SUBJECT: [[(Firmware.BIOS, Task.SCRIPT)], [(Firmware.BIOS, Task.NOTHING), (Firmware.UEFI, Task.SCRIPT)]],
+    "dnsmasq": [[(firmware, Task.SCRIPT) for firmware in Firmware]],
+    _NOBODY: [[(Firmware.BIOS, Task.NOTHING)]],
+}
 _DNSMASQ = (
     "dnsmasq has one service for firmware and one for iPXE, told apart by tag; with one for all, iPXE loads itself "
     "from the menu again and again and does not reach the script within 150 s on BIOS"
@@ -78,7 +98,7 @@ class Timeline:
 
 def run(quick: bool) -> list[Result]:
     """Times to the first script line and to the disk, with timelines in words and as a picture."""
-    return results_of(measure(1 if quick else 2))
+    return results_of(run_lab(_measure(_QUICK_PLAN, 1) if quick else _measure(_PLAN, 2)))
 
 
 def results_of(timelines: list[Timeline]) -> list[Result]:
@@ -109,13 +129,9 @@ def _drawn(timelines: list[Timeline], firmware: Firmware) -> str:
     return draw([Row(f"{firmware.upper()}: {task}", server, one.events) for (task, server), one in latest.items()])
 
 
-def measure(rounds: int) -> list[Timeline]:
-    """Every kind of boot, in turn, `rounds` times."""
-    return run_lab(_measure(rounds))
-
-
-async def _measure(rounds: int) -> list[Timeline]:
-    loaders = find_loaders(CACHE)
+async def _measure(plan: Mapping[str, Sequence[Sequence[Boot]]], rounds: int) -> list[Timeline]:
+    """Every boot of the plan, server by server, `rounds` times."""
+    loaders = find_loaders(_CACHE)
     with registered("bench") as (lab, directory), network(lab) as net:
         async with AsyncExitStack() as stack:
             say = _log(directory, "dhcp")
@@ -124,17 +140,22 @@ async def _measure(rounds: int) -> list[Timeline]:
             await point.pxed("cert", "init", "--name", POINT_ADDRESS)
             await _advertise(point, directory)
             dnsmasq = partial(_dnsmasq, net, directory, loaders.directory)
-            servers: dict[str, tuple[Callable[[], AbstractAsyncContextManager[None]], list[tuple[Firmware, Task]]]] = {
-                SUBJECT: (partial(_pxed, net, directory, point), list(product(Firmware, Task))),
-                "dnsmasq": (dnsmasq, [(firmware, Task.SCRIPT) for firmware in Firmware]),
-                _MENU: (partial(dnsmasq, menu=True), [(Firmware.BIOS, Task.SCRIPT)]),
-                "no PXE server": (_nobody, [(firmware, Task.NOTHING) for firmware in Firmware]),
+            servers: dict[str, Callable[[], AbstractAsyncContextManager[None]]] = {
+                SUBJECT: partial(_pxed, net, directory, point),
+                "dnsmasq": dnsmasq,
+                _MENU: partial(dnsmasq, menu=True),
+                _NOBODY: nullcontext,
             }
             timelines = []
             for number in range(rounds):
-                for name, (serve, boots) in servers.items():
-                    async with serve():
-                        timelines += [await _boot(net, directory, *boot, name, number) for boot in boots]
+                for name, groups in plan.items():
+                    async with servers[name]():
+                        for group in groups:
+                            async with asyncio.TaskGroup() as tasks:
+                                boots = [
+                                    tasks.create_task(_boot(net, directory, *boot, name, number)) for boot in group
+                                ]
+                            timelines += [boot.result() for boot in boots]
             return timelines
 
 
@@ -197,11 +218,6 @@ async def _dnsmasq(net: Network, directory: Path, loaders: Path, *, menu: bool =
         yield
 
 
-@asynccontextmanager
-async def _nobody() -> AsyncIterator[None]:
-    yield
-
-
 def _mac(firmware: Firmware, task: Task) -> str:
     return f"52:54:00:70:78:{list(Firmware).index(firmware)}{list(Task).index(task)}"
 
@@ -213,9 +229,3 @@ def _log(directory: Path, name: str) -> Transcript:
 def _told(timeline: Timeline) -> str:
     steps = "; ".join(f"{at:.1f} s {text}" for at, text in timeline.events)
     return f"{timeline.server}, {timeline.task}: {steps}"
-
-
-if __name__ == "__main__":
-    for result in run("--quick" in sys.argv):
-        print(result.name, {server: result.median(server) for server in result.samples}, result.ratio(), result.met())
-        print(*result.notes, sep="\n")

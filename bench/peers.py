@@ -6,9 +6,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from bench.network import INTERFACE, run
+from bench.network import INTERFACE, LOAD_CPU, SERVER_CPU, run
 from bench.packages import Package, unpack
 from bench.result import SUBJECT
 from pxed import __version__
@@ -30,7 +31,9 @@ class Server:
     """with its version"""
     command: Command
     fast: bool = True
-    """near enough to the best for a quick run, and for more than one round of a full one"""
+    """near enough to the best to be measured more than once"""
+    cpus: str = str(SERVER_CPU)
+    """the processors that it runs on, as taskset(1) takes them"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +65,20 @@ workers = {workers}
         )
         return [sys.executable, "-m", "pxed", "serve", "--config", str(config)]
 
-    return Server(SUBJECT if workers == 1 else f"{SUBJECT}, {workers} workers", command)
+    if workers == 1:
+        return Server(SUBJECT, command)
+    return Server(f"{SUBJECT}, {workers} workers", command, cpus=f"{SERVER_CPU},{LOAD_CPU}")
 
 
-def find_peers(cache: Path) -> Field:
-    """Looks for every peer, and downloads what is missing into `cache`."""
+@cache
+def find_peers(directory: Path) -> Field:
+    """Looks for every peer, and downloads what is missing into `directory`; once in a process."""
     field = Field([], [])
     ways: tuple[tuple[str, Callable[[], Server]], ...] = (
-        ("dnsmasq of this release", lambda: _dnsmasq(unpack("dnsmasq-base", cache))),
-        ("the newest dnsmasq", lambda: _newest_dnsmasq(cache)),
-        ("atftpd", lambda: _atftpd(unpack("atftpd", cache))),
-        ("tftpd-hpa", lambda: _tftpd_hpa(unpack("tftpd-hpa", cache))),
+        ("dnsmasq of this release", lambda: _dnsmasq(unpack("dnsmasq-base", directory))),
+        ("the newest dnsmasq", lambda: _newest_dnsmasq(directory)),
+        ("atftpd", lambda: _atftpd(unpack("atftpd", directory))),
+        ("tftpd-hpa", lambda: _tftpd_hpa(unpack("tftpd-hpa", directory))),
     )
     for name, find in ways:
         try:
@@ -80,7 +86,7 @@ def find_peers(cache: Path) -> Field:
         except (RuntimeError, OSError) as error:
             field.notes.append(f"{name} is missing: {str(error).splitlines()[0]}")
     try:
-        field.peers.extend(_from_pypi(cache / "venv"))
+        field.peers.extend(_from_pypi(directory / "venv"))
     except RuntimeError as error:
         field.notes.append(f"the servers of PyPI are missing: {str(error).splitlines()[0]}")
     return field
@@ -91,11 +97,11 @@ def versions(field: Field) -> str:
     return ", ".join([f"{SUBJECT} {__version__}", *(peer.name for peer in field.peers)])
 
 
-def _newest_dnsmasq(cache: Path) -> Server:
+def _newest_dnsmasq(directory: Path) -> Server:
     reason = "no newer release"
     for suite in _NEWER_SUITES:
         try:
-            package = unpack("dnsmasq-base", cache, suite=suite)
+            package = unpack("dnsmasq-base", directory, suite=suite)
             run([*package.command("usr/sbin/dnsmasq"), "--version"])
             return _dnsmasq(package)
         except RuntimeError as error:
@@ -132,11 +138,11 @@ def _from_pypi(venv: Path) -> list[Server]:
     python = str(venv / "bin" / "python")
     if not Path(python).exists():
         run([sys.executable, "-m", "venv", str(venv)])
-    pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    if subprocess.run([*pip, "show", *_FROM_PYPI], capture_output=True, check=False).returncode:
-        run([*pip, "install", *_FROM_PYPI])
     ask = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
-    found = run([python, "-c", ask, *_FROM_PYPI]).split()
+    asking = [python, "-c", ask, *_FROM_PYPI]
+    if subprocess.run(asking, capture_output=True, check=False).returncode:
+        run([python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", *_FROM_PYPI])
+    found = run(asking).split()
 
     def script(name: str) -> Command:
         return lambda root: [python, str(_PROGRAMS / f"serve_{name}.py"), str(root)]

@@ -26,6 +26,10 @@ class Record:
         """The loads that have results of a quick run or, if not `quick`, of a full one."""
         return {result.load for result in self.results if result.quick == quick}
 
+    def unmeasured(self) -> list[str]:
+        """The loads that have no results."""
+        return [load for load in self._places if load not in {result.load for result in self.results}]
+
     def replace(self, load: str, results: Sequence[Result], *, quick: bool, date: str) -> None:
         """What `load` came to on `date`, instead of what it was before; written to the file at once."""
         for result in results:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -16,14 +17,19 @@ _ROOM = 400
 """pixels of the longest bar"""
 
 
-def write(results: list[Result], docs: Path, *, versions: str) -> Path:
-    """`docs`/benchmarks.md and its plots; the page's path."""
+def write(
+    results: list[Result], docs: Path, *, versions: str, unmeasured: Sequence[str] = (), quick: Sequence[str] = ()
+) -> Path:
+    """`docs`/benchmarks.md and its plots; the page's path.
+
+    It names the loads that were `unmeasured`; if some results are of a quick run, `quick` says how that one differs.
+    """
     plots = docs / "benchmarks"
     plots.mkdir(parents=True, exist_ok=True)
     for old in plots.glob("*.svg"):
         old.unlink()
     page = docs / "benchmarks.md"
-    parts = [_head(results, versions=versions)]
+    parts = [_head(results, versions=versions), *_less(unmeasured, quick if any(one.quick for one in results) else ())]
     for area, group in groupby(results, key=lambda result: result.area):
         parts.append(f"## {area}\n")
         for result in group:
@@ -73,7 +79,16 @@ def _length(results: list[Result]) -> str:
     quick = sum(result.quick for result in results)
     if not quick:
         return f"full runs, {when}"
-    return f"{'quick runs (few rounds, small files)' if quick == len(results) else 'full and quick runs'}, {when}"
+    return f"{'quick runs' if quick == len(results) else 'full and quick runs'}, {when}"
+
+
+def _less(unmeasured: Sequence[str], quick: Sequence[str]) -> list[str]:
+    """What there is no figure of, and what figures of a quick run rest on."""
+    lines = [f"* {sentence}" for sentence in quick]
+    if unmeasured:
+        lines.append(f"* no figures: {', '.join(f'`{load}`' for load in unmeasured)}")
+    title = "What a quick run leaves out" if quick else "What was not measured"
+    return [f"## {title}\n", *lines, ""] if lines else []
 
 
 def _head(results: list[Result], *, versions: str) -> str:
@@ -112,7 +127,7 @@ spread shows what is left of such disturbance. Servers that do not belong to the
 
 def _section(result: Result, plots: Path) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", f"{result.area} {result.name}".lower()).strip("-")
-    lines = [f"### {result.name[0].upper()}{result.name[1:]}{' (quick run)' if result.quick else ''}", ""]
+    lines = [f"### {_title(result.name)}{' (quick run)' if result.quick else ''}", ""]
     if result.samples:
         (plots / f"{name}.svg").write_text(plot(result))
         lines += [
@@ -128,8 +143,8 @@ def _section(result: Result, plots: Path) -> str:
     if result.picture:
         (plots / f"{name}-picture.svg").write_text(result.picture)
         lines += [f"![{result.name}, in phases](benchmarks/{name}-picture.svg)", ""]
-    if verdict(result):
-        lines += [f"{verdict(result)[0].upper()}{verdict(result)[1:]}.", ""]
+    if said := verdict(result):
+        lines += [f"{_title(said)}.", ""]
     lines += [f"* {note}" for note in result.notes]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -162,6 +177,11 @@ def plot(result: Result) -> str:
 
 def _ranked(result: Result) -> list[str]:
     return sorted(result.samples, key=result.median, reverse=result.better == "higher")
+
+
+def _title(name: str) -> str:
+    """With a capital letter, but for a command."""
+    return name if name.startswith(SUBJECT) else name[0].upper() + name[1:]
 
 
 def _with_unit(result: Result, server: str) -> str:

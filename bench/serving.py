@@ -18,7 +18,7 @@ from bench.network import Network, run
 from bench.processor import counted, cpu_seconds, family
 from bench.tftp_client import Order, Outcome
 
-__all__ = ["Loading", "Silent", "cpu_seconds", "loading", "resident", "running"]
+__all__ = ["Loading", "Silent", "cpu_seconds", "loading", "resident", "running", "until_listening"]
 
 _GRACE = 0.3
 """seconds between SIGTERM and SIGKILL; nothing that a server still wants to do is worth waiting for"""
@@ -60,6 +60,16 @@ def _clear(namespace: str) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
         time.sleep(0.01)
+
+
+def until_listening(net: Network, port: int) -> None:
+    """Waits for a TCP server; RuntimeError if there is none after 20 s."""
+    wanted = f":{port} "
+    for _ in range(200):
+        if wanted in run(net.on_server(["ss", "-Hltn"])):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"nothing listens on {port}")
 
 
 class Loading:

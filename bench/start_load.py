@@ -1,25 +1,26 @@
-"""A computer that is impatient: a DISCOVER every 5 ms until the first answer, begun before there is a server.
+"""A computer that is impatient: one DISCOVER after the other until the first answer, begun before there is a server.
 
-`python -m bench.start_load` prints `ready` when it sends, and then the clock (time.monotonic) of the answer's arrival.
+`python -m bench.start_load SECONDS`, which are between two of them, prints `ready` when it sends, and then the clock
+(time.monotonic) of the answer's arrival; nothing if there is none within a minute.
 """
 
 from __future__ import annotations
 
 import select
 import socket
+import sys
 import time
 
 from bench.answers_load import Template
 from bench.network import INTERFACE
 
-_PAUSE = 0.005
 _LONGEST = 60.0
 """seconds after which there is no server"""
 
 
 def main() -> None:
     """The program."""
-    template = Template()
+    pause, template = float(sys.argv[1]), Template()
     packet = template.filled(template.own(1, 0))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as endpoint:
         endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -29,7 +30,7 @@ def main() -> None:
         end = time.monotonic() + _LONGEST
         while time.monotonic() < end:
             endpoint.sendto(packet, ("255.255.255.255", 67))
-            if select.select([endpoint], [], [], _PAUSE)[0]:
+            if select.select([endpoint], [], [], pause)[0]:
                 print(time.monotonic(), flush=True)
                 return
 

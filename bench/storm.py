@@ -6,26 +6,25 @@ image of a few.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from bench import noise
-from bench.answers_load import mac_of
-from bench.http import until_listening
+from bench.answers_load import guid_of, mac_of
 from bench.network import INTERFACE, Network, network
 from bench.network import run as run_program
 from bench.result import SUBJECT, Result
-from bench.serving import cpu_seconds, resident, running
+from bench.serving import cpu_seconds, resident, running, until_listening
 from bench.storm_load import Outcome
-from bench.storm_machine import Order, Stage, guid_of
+from bench.storm_machine import Order, Stage
 
 _MB = 1_000_000
 _LOADER = "snponly.efi"
 _PORT = 8067
 _PXED = (sys.executable, "-m", "pxed")
+QUICK = "Storm: once, with 400 machines in place of 2,000"
 _COMPARED = "every octet that comes is compared; an answer's time ends with the time stamp of the load's kernel"
 
 
@@ -74,14 +73,13 @@ def _storm(net: Network, directory: Path, order: Order) -> tuple[Outcome, float,
     """What became of it, processor seconds of the service and its workers, and their private megabytes."""
     config = _site(directory, order)
     # HTTP goes out through a card that cuts messages up, as those of servers do.
-    run_program(["ip", "-n", net.server, "link", "set", INTERFACE, "gso_max_segs", "65535"])
+    net.cut_by_card(True)
     serve = net.on_server([*_PXED, "serve", "--config", str(config)])
     with running(net, serve, directory / "words") as pid:
         until_listening(net, _PORT)
         before = cpu_seconds(pid)
         load = net.on_load([sys.executable, "-m", "bench.storm_load", json.dumps(asdict(order))])
-        said = subprocess.run(load, check=True, capture_output=True, text=True).stdout
-        return Outcome(**json.loads(said)), cpu_seconds(pid) - before, resident(pid)[0]
+        return Outcome(**json.loads(run_program(load))), cpu_seconds(pid) - before, resident(pid)[0]
 
 
 def _site(directory: Path, order: Order) -> Path:
@@ -109,8 +107,3 @@ def _site(directory: Path, order: Order) -> Path:
     ):
         run_program([*_PXED, *words, "--config", str(config)])
     return config
-
-
-if __name__ == "__main__":
-    for result in run("--quick" in sys.argv):
-        print(result.name, result.unit, result.samples, result.met(), *result.notes, sep="\n  ")

@@ -15,11 +15,9 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 
 from bench.network import INTERFACE
-from bench.storm_machine import Failed, Journal, Life, Machine, Order, receive
+from bench.storm_machine import TIMESTAMP, Failed, Journal, Life, Machine, Order, receive
 
 _RCVBUFFORCE = 33
-_TIMESTAMP = 35
-"""SO_TIMESTAMPNS"""
 _LOOK = 0.02
 """seconds between two looks at who is to be switched on and whose time is over"""
 
@@ -140,7 +138,7 @@ def _common_socket() -> socket.socket:
     common.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     common.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, INTERFACE.encode())
     common.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, 8 << 20)
-    common.setsockopt(socket.SOL_SOCKET, _TIMESTAMP, 1)
+    common.setsockopt(socket.SOL_SOCKET, TIMESTAMP, 1)
     common.bind(("0.0.0.0", 68))  # noqa: S104 - in a namespace of the benchmark's own
     return common
 

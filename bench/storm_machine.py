@@ -10,7 +10,6 @@ import select
 import socket
 import struct
 import time
-import uuid
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from bench import noise
-from bench.answers_load import mac_of
+from bench.answers_load import FIRMWARE, guid_of, mac_of
 from bench.network import SERVER
 from pxed.wire.dhcp import BROADCAST_FLAG, MessageType, Option, Packet, decode
 from pxed.wire.pxe import encode_client_guid
@@ -39,7 +38,7 @@ _BLOCK = {1: 1432, 4: 1468}
 """octets of a TFTP block by window: iPXE's in lock step, EDK2's"""
 _READS = 4
 """how often a machine reads before the others have their turn"""
-_TIMESTAMP = 35
+TIMESTAMP = 35
 """SO_TIMESTAMPNS"""
 _TIMESPEC = struct.Struct("qq")
 _HEADER = struct.Struct("!HH")
@@ -119,7 +118,7 @@ class Machine:
 
     def life(self) -> Life:
         """From power-on to the last octet of the boot image; Failed if it does not get there."""
-        yield from self._discover(_FIRMWARE, _FIRMWARE_WAITS)
+        yield from self._discover(FIRMWARE, _FIRMWARE_WAITS)
         loader = (yield from self._ask_boot_server()).rstrip(b"\0").decode()
         with self._timed(Stage.LOADER):
             yield from self._by_tftp(loader, self._order.loader, self._order.loader_size, window=4)
@@ -164,9 +163,9 @@ class Machine:
     def _ask_boot_server(self) -> Step:
         """The boot file's name in the answer of port 4011, which EDK2 asks from the same port."""
         self.xid += 1
-        packet = self._packet(MessageType.REQUEST, _FIRMWARE, self._address, 0)
+        packet = self._packet(MessageType.REQUEST, FIRMWARE, self._address, 0)
         with closing(self._socket(socket.SOCK_DGRAM, 4011)) as endpoint:
-            endpoint.setsockopt(socket.SOL_SOCKET, _TIMESTAMP, 1)
+            endpoint.setsockopt(socket.SOL_SOCKET, TIMESTAMP, 1)
             begun, busy = time.time(), self._journal.loading > 0
             for wait in _FIRMWARE_WAITS:
                 endpoint.sendto(packet, _BOOT_SERVER)
@@ -299,20 +298,7 @@ class Machine:
         self._journal.took[stage].append(time.monotonic() - begun)
 
 
-_COMMON: dict[int, bytes] = {
-    Option.MAXIMUM_DHCP_MESSAGE_SIZE: b"\x05\xc0",
-    Option.PARAMETER_REQUEST_LIST: bytes(range(1, 36)),
-    Option.CLIENT_NETWORK_INTERFACE: b"\x01\x03\x10",
-    Option.CLIENT_SYSTEM_ARCHITECTURE: b"\x00\x07",
-    Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient:Arch:00007:UNDI:003016",
-}
-_FIRMWARE = _COMMON
-_IPXE = {**_COMMON, Option.USER_CLASS: b"iPXE", Option.ETHERBOOT: bytes.fromhex("eb03011501 130101 150101")}
-
-
-def guid_of(number: int) -> uuid.UUID:
-    """The GUID of machine `number`."""
-    return uuid.uuid5(uuid.NAMESPACE_OID, str(number))
+_IPXE = {**FIRMWARE, Option.USER_CLASS: b"iPXE", Option.ETHERBOOT: bytes.fromhex("eb03011501 130101 150101")}
 
 
 def receive(endpoint: socket.socket) -> tuple[bytes, float]:

@@ -6,25 +6,21 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from bench.content import BLOCK_SIZE, PROBE, write_file
 from bench.network import SERVER, Network, network
 from bench.packages import CACHE
-from bench.peers import Field, Server, find_peers, pxed
+from bench.peers import Server, find_peers, pxed
 from bench.processor import busy_seconds, cpu_seconds
 from bench.result import Result
 from bench.serving import Silent, loading, running
 from bench.tftp_client import Order, Outcome
 
 AREA = "TFTP"
-_ALL_CPUS = "0-1"
 _QUIET, _PATIENCE = 0.15, 1
 """Processors that others may use while something is measured, and how often it is measured again if they use more, in
 a full run."""
-_QUICK_PEERS = 2
-"""the newest dnsmasq and atftpd"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +74,7 @@ class Bench:
     ) -> Taken:
         """Runs one load. `meanwhile` is called while it runs; `look` is shown the server's process id afterwards, while
         the transfers that did not come to their end are open. Silent if the server gave nothing, or wrong octets."""
-        cpus = _ALL_CPUS if "workers" in server.name else "0"
-        command = self.net.on_server(server.command(self.root), cpus=cpus)
+        command = self.net.on_server(server.command(self.root), cpus=server.cpus)
         with running(self.net, command, self._directory / "words") as pid, loading(self.net, order) as load:
             self.net.lose(loss)
             try:
@@ -121,15 +116,20 @@ class Bench:
 
 @contextmanager
 def bench(
-    quick: bool, *, cable: Callable[[str, str], AbstractContextManager[None]] | None = None, two_workers: bool = False
+    quick: bool,
+    *,
+    cable: Callable[[str, str], AbstractContextManager[None]] | None = None,
+    two_workers: bool = False,
+    quick_peer: str = "dnsmasq",
 ) -> Iterator[Bench]:
-    """All of it, for as long as the block lasts."""
+    """All of it, for as long as the block lasts. A quick run has those peers alone whose name begins so: the fastest of
+    most loads."""
     with network(cable) as net, tempfile.TemporaryDirectory(prefix="pxed-bench-") as name:
         directory = Path(name)
         subject = directory / "pxed"
         subject.mkdir()
-        peers = [peer for peer in _field().peers if peer.fast or not quick]
-        servers = [pxed(subject), *(peers[-_QUICK_PEERS:] if quick else peers)]
+        peers = [peer for peer in find_peers(CACHE).peers if not quick or peer.name.startswith(quick_peer)]
+        servers = [pxed(subject), *peers]
         if two_workers:
             servers.append(pxed(subject, workers=2))
         yield Bench(net, directory, servers, 0 if quick else _PATIENCE)
@@ -137,9 +137,4 @@ def bench(
 
 def missing() -> list[str]:
     """Why servers could not be had, a sentence each."""
-    return _field().notes
-
-
-@cache
-def _field() -> Field:
-    return find_peers(CACHE)
+    return find_peers(CACHE).notes

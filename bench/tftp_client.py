@@ -8,7 +8,6 @@ U-Boot does), that block with its ACK again if it comes again. Every octet is co
 
 from __future__ import annotations
 
-import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -225,11 +224,6 @@ class Client:
         if options.get("blksize") != str(self._size):
             self.outcome.note(f"block size {options.get('blksize', '512')}")
         self.window = self.left = self.outcome.window = int(options.get("windowsize", "1"))
-
-
-def inet(address: str) -> bytes:
-    """Four octets."""
-    return socket.inet_aton(address)
 
 
 def _options(block_size: int, window: int) -> tuple[tuple[str, str], ...]:

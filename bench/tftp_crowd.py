@@ -10,7 +10,7 @@ from bench.serving import resident
 from bench.tftp_bench import AREA, bench
 
 _CROWD = 1000
-_SHARE, _PEERS_SHARE, _QUICK_SHARE = 16, 4, 1
+_SHARE, _PEERS_SHARE, _QUICK_SHARE = 16, 4, 0.5
 """megabytes for each of them"""
 _SECONDS, _PEERS_SECONDS, _QUICK_SECONDS = 90, 30, 10
 """after which those that are not through are left"""

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from statistics import median
 
 from bench.content import PAYLOADS, PERIOD, PROBE
-from bench.tftp_client import DATA, Client, Order, Outcome, inet
+from bench.tftp_client import DATA, Client, Order, Outcome
 from pxed import mmsg
 from pxed.wire.tftp import Error, ErrorCode, Opcode, ReadRequest, encode
 
@@ -58,7 +58,9 @@ class Way:
 
     def __init__(self, client: Client, server: tuple[str, int]) -> None:
         self.client = client
-        self.name_buffer = bytearray(_sockaddr.pack(socket.AF_INET, server[1].to_bytes(2, "big"), inet(server[0])))
+        self.name_buffer = bytearray(
+            _sockaddr.pack(socket.AF_INET, server[1].to_bytes(2, "big"), socket.inet_aton(server[0]))
+        )
         self.name = mmsg.pointer_to(self.name_buffer)
         self.control_buffer = bytearray(_pktinfo.pack(28, socket.IPPROTO_IP, _IP_PKTINFO, 0, client.address, bytes(4)))
         self.control = mmsg.pointer_to(self.control_buffer)
@@ -78,7 +80,7 @@ class Load:
         self._full = size + 4
         self.outcome = Outcome()
         self._beside = Outcome()
-        first = int.from_bytes(inet(order.first_client), "big")
+        first = int.from_bytes(socket.inet_aton(order.first_client), "big")
         self._ways = {first + n: self._way(first + n, n) for n in range(order.clients + order.neighbours)}
         ways = list(self._ways.values())
         self._measured, self._neighbours = ways[: order.clients], ways[order.clients :]

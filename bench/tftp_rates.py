@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.content import BLOCK_SIZE, blocks_of
+from bench.peers import Server
 from bench.result import Result
 from bench.tftp_bench import AREA, Bench, bench, missing
 
-_ROUNDS, _QUICK_ROUNDS = 3, 2
+_ROUNDS = 3
 _LOOK = 128
 """datagrams that the load takes at once at most"""
 
@@ -46,22 +47,21 @@ def rates(full: Work, quick_one: Work | None, quick: bool) -> list[Result]:
     waiting: dict[str, float] = {}
     with bench(quick, two_workers=not quick and work.clients > 1) as there:
         there.net.cut_by_card(work.cut_by_card)
-        for turn in range(_QUICK_ROUNDS if quick else _ROUNDS):
+        for turn in range(1 if quick else _ROUNDS):
             for server in there.fast if turn or work.cut_by_card else there.servers:
-                _round(there, work, server.name, rate, cpu, waiting)
+                _round(there, work, server, rate, cpu, waiting)
     most = min(work.clients * work.window, _LOOK)
     found = ", ".join(f"{name} {number:.0f}" for name, number in waiting.items())
     rate.note(f"blocks that waited when the load looked, of {most} at most if the load were what is slow: {found}")
     return [rate] if work.cpu_bar is None else [rate, cpu]
 
 
-def _round(there: Bench, work: Work, name: str, rate: Result, cpu: Result, waiting: dict[str, float]) -> None:
-    server = next(server for server in there.servers if server.name == name)
+def _round(there: Bench, work: Work, server: Server, rate: Result, cpu: Result, waiting: dict[str, float]) -> None:
     taken = there.tried(server, there.order(work.clients, work.window, blocks_of(work.megabytes), work.seconds), rate)
     if taken is None:
         return
     outcome = taken.outcome
-    rate.add(name, outcome.blocks / outcome.seconds)
-    waiting[name] = outcome.waiting
+    rate.add(server.name, outcome.blocks / outcome.seconds)
+    waiting[server.name] = outcome.waiting
     if outcome.window == work.window:
-        cpu.add(name, taken.cpu_seconds / (outcome.blocks * BLOCK_SIZE / 1e9))
+        cpu.add(server.name, taken.cpu_seconds / (outcome.blocks * BLOCK_SIZE / 1e9))

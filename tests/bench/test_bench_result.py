@@ -75,6 +75,31 @@ def test_a_load_that_is_measured_again_takes_its_old_place(tmp_path: Path) -> No
     assert third.results[1].samples == rates().samples
 
 
+def test_the_record_knows_which_loads_were_never_measured(tmp_path: Path) -> None:
+    record = Record(tmp_path / "results.json", ["tftp/one", "tftp/many", "http"])
+    record.replace("tftp/many", [rates()], quick=True, date="2026-01-01")
+    assert record.unmeasured() == ["tftp/one", "http"]
+
+
+def test_the_page_says_what_a_quick_run_leaves_out(tmp_path: Path) -> None:
+    result = rates()
+    pages = []
+    for result.quick in (True, False):
+        page = report.write([result], tmp_path, versions="", unmeasured=["http"], quick=["TFTP: one round"])
+        pages.append(page.read_text())
+    assert "quick runs" in pages[0]
+    assert "## What a quick run leaves out\n\n* TFTP: one round\n* no figures: `http`\n" in pages[0]
+    assert "quick" not in pages[1]
+    assert "## What was not measured\n\n* no figures: `http`\n" in pages[1]
+
+
+def test_a_command_keeps_its_name_as_a_title(tmp_path: Path) -> None:
+    results = [Result("Start", "pxed --version", "s"), Result("Start", "one client", "s")]
+    page = report.write(results, tmp_path, versions="").read_text()
+    assert "### pxed --version\n" in page
+    assert "### One client\n" in page
+
+
 def test_loads_that_do_not_exist_any_more_leave_the_record(tmp_path: Path) -> None:
     Record(tmp_path / "results.json", ["old"]).replace("old", [rates()], quick=False, date="")
     assert Record(tmp_path / "results.json", ["new"]).results == []
