@@ -9,6 +9,19 @@ from pxed.errors import ConfigError, NotPermitted, PxedError
 from pxed.tls.identity import fingerprint
 from pxed.tls.keeping import CERTIFICATE, KEY, directory_in, read_chain, steadily
 
+_MISSING = ("https.port", "is set, and there is no certificate; pxed cert init makes one, pxed cert import takes one")
+
+
+def faults(state_dir: Path) -> tuple[tuple[str, str], ...]:
+    """What keeps a service point from serving HTTPS, as far as whoever asks may see: keys of the configuration, texts."""
+    try:
+        (directory_in(state_dir) / CERTIFICATE).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return (_MISSING,)
+    except PermissionError:
+        pass
+    return ()
+
 
 def serving_context(state_dir: Path) -> ssl.SSLContext:
     """A context for servers with the identity in `state_dir`; errors as of `refresh`."""
@@ -27,8 +40,7 @@ def refresh(context: ssl.SSLContext, state_dir: Path) -> None:
     try:
         steadily(directory, lambda place: context.load_cert_chain(place / CERTIFICATE, place / KEY))
     except FileNotFoundError:
-        text = "is set, and there is no certificate; pxed cert init makes one, pxed cert import takes one"
-        raise ConfigError("configuration", (("https.port", text),)) from None
+        raise ConfigError("configuration", (_MISSING,)) from None
     except PermissionError:
         raise NotPermitted(f"the certificate in {directory} cannot be read: permission denied") from None
     except (ssl.SSLError, OSError) as error:

@@ -67,6 +67,14 @@ class TestCheck:
         assert "http.port" in outcome.out
         assert outcome.err == f"{config_file}: 2 faults\n"
 
+    @pytest.mark.parametrize("depth", [[], ["--deep"]])
+    def test_https_without_a_certificate(self, pxed: Pxed, config_file: Path, depth: list[str]) -> None:
+        append(config_file, "[https]\nport = 8443")
+        rows = pxed("check", *depth, "--json", code=78).json
+        assert "pxed cert init makes one" in next(row["text"] for row in rows if row["key"] == "https.port")
+        pxed("cert", "init")
+        assert pxed("check", "--json").json == []
+
     def test_a_missing_file(self, pxed: Pxed) -> None:
         (row,) = pxed("check", "--config", "/nowhere.toml", "--json", code=78).json
         assert "there is no such file" in row["text"]
