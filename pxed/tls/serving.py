@@ -13,7 +13,7 @@ _MISSING = ("https.port", "is set, and there is no certificate; pxed cert init m
 
 
 def faults(state_dir: Path) -> tuple[tuple[str, str], ...]:
-    """What keeps a service point from serving HTTPS, as far as whoever asks may see: keys of the configuration, texts."""
+    """What keeps a service point from serving HTTPS, as far as one may see: configuration keys and texts."""
     try:
         (directory_in(state_dir) / CERTIFICATE).stat()
     except (FileNotFoundError, NotADirectoryError):
