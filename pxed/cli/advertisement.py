@@ -92,7 +92,7 @@ def show(session: Session, advertisement: str) -> None:
 @click.option("--to", "collection", metavar="COLLECTION", help="Another collection.")
 @click.option("--mandatory", "kind", flag_value="mandatory", help="Every member boots it without a question.")
 @click.option("--optional", "kind", flag_value="optional", help="A person at the computer may choose it with F12.")
-@term_options
+@term_options(new=False)
 @yes_really_option
 @click.pass_obj
 def change(session: Session, /, advertisement: str, kind: str | None, yes_really: int | None, **terms: Any) -> None:

@@ -23,41 +23,40 @@ _RERUN = ("never", "always", "if-failed", "if-succeeded")
 _SHOWN = 5
 """times to come that are shown"""
 
-_OPTIONS = (
-    click.option(
-        "--at",
-        "assignments",
-        multiple=True,
-        metavar="ASSIGNMENT",
-        help="When a mandatory one falls due; may be given several times. [default: as soon as possible]",
+_OPTIONS: tuple[tuple[tuple[str, ...], str, str, dict[str, Any]], ...] = (
+    (
+        ("--at", "assignments"),
+        "When a mandatory one falls due; may be given several times.",
+        "as soon as possible",
+        {"multiple": True, "metavar": "ASSIGNMENT"},
     ),
-    click.option("--start", type=WallType(), help="Not offered before. [default: now]"),
-    click.option("--expires", metavar="TIME", help="Not offered from then on, or 'never'. [default: never]"),
-    click.option("--zone", metavar="utc|site|NAME", help="Time zone of all its times. [default: site]"),
-    click.option(
-        "--rerun",
-        type=click.Choice(_RERUN),
-        help="What a new assignment does where it has run. [default: never]",
+    (("--start",), "Not offered before.", "now", {"type": WallType()}),
+    (("--expires",), "Not offered from then on, or 'never'.", "never", {"metavar": "TIME"}),
+    (("--zone",), "Time zone of all its times.", "site", {"metavar": "utc|site|NAME"}),
+    (("--rerun",), "What a new assignment does where it has run.", "never", {"type": click.Choice(_RERUN)}),
+    (
+        ("--subcollections/--no-subcollections", "include_subcollections"),
+        "Members of subcollections get it too.",
+        "yes",
+        {"default": None},
     ),
-    click.option(
-        "--subcollections/--no-subcollections",
-        "include_subcollections",
-        default=None,
-        help="Members of subcollections get it too. [default: yes]",
-    ),
-    click.option(
-        "--pxe/--no-pxe", default=None, help="Offered to computers that boot from the network. [default: yes]"
-    ),
-    click.option("--wake/--no-wake", default=None, help="Computers are woken when it falls due. [default: no]"),
-    click.option("--comment", help="What it is for."),
+    (("--pxe/--no-pxe",), "Offered to computers that boot from the network.", "yes", {"default": None}),
+    (("--wake/--no-wake",), "Computers are woken when it falls due.", "no", {"default": None}),
+    (("--comment",), "What it is for.", "", {}),
 )
+"""names, help, what a new advertisement has without it, and the rest of each option"""
 
 
-def term_options(command: F) -> F:
-    """Gives a command the options; it hands them, as they come, to `apply`."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+def term_options(*, new: bool) -> Callable[[F], F]:
+    """Gives a command the options; it hands them, as they come, to `apply`. One that is not `new` has no defaults."""
+
+    def decorate(command: F) -> F:
+        for names, text, default, more in reversed(_OPTIONS):
+            help_line = f"{text} [default: {default}]" if new and default else text
+            command = click.option(*names, help=help_line, **more)(command)
+        return command
+
+    return decorate
 
 
 def apply(session: Session, draft: Draft, terms: dict[str, Any]) -> Draft:

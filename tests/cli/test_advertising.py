@@ -39,6 +39,15 @@ class TestAdvertise:
         assert before <= datetime.fromisoformat(made["start"]) <= datetime.now(UTC)
         assert made["expires"] is None
 
+    def test_a_second_one_of_the_same_gets_a_name_of_its_own(self, site: Pxed) -> None:
+        names = [site("advertise", "install", "--to", "Lab", "--optional", "--json").json["name"] for _ in range(3)]
+        assert names == ["install to Lab", "install to Lab (2)", "install to Lab (3)"]
+        assert site("advertisement", "show", "install to Lab (2)", "--json").json["id"] == 2
+
+    def test_what_a_change_leaves_out_stays_and_has_no_default(self, site: Pxed) -> None:
+        assert "default: as soon as possible" in " ".join(site("advertise", "--help").out.split())
+        assert "[default" not in site("advertisement", "change", "--help").out.replace("default: /etc", "")
+
     def test_a_time_without_a_zone_is_that_of_the_site(self, site: Pxed) -> None:
         options = ("--mandatory", "--at", "2096-12-24 18:30", "--expires", "2097-01-01T00:00:00Z")
         made = site("advertise", "install", "--to", "Lab", *options, "--json").json

@@ -160,7 +160,7 @@ class Advertisements(Edits):
         self._assign(added, draft.assignments)
         self._set_by("advertisement", added, DECIDING)
         self._edited(
-            f"advertisement {draft.name} ({draft.kind}, id {added}) of {draft.sequence} to {draft.collection} added"
+            f"advertisement {draft.name} (id {added}) added: {draft.sequence} to {draft.collection}, {draft.kind}"
         )
         return self.advertisement(added)
 
