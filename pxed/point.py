@@ -42,6 +42,10 @@ _BUSY_SECONDS = 20.0
 (WAL)."""
 
 
+_ANSWER_SECONDS = 3.0
+"""How long the boot path waits for a database on a server: nobody else is answered meanwhile, and firmware gives up."""
+
+
 def utc_now() -> datetime:
     """The wall clock, for schedules and history."""
     return datetime.now(UTC)
@@ -121,8 +125,8 @@ class Point:
         return Link(self._open_database())
 
     def _open_reader(self) -> SqlReader:
-        return SqlReader(self._open_database())
+        return SqlReader(self._open_database(_ANSWER_SECONDS))
 
-    def _open_database(self) -> Engine:
+    def _open_database(self, answer_seconds: float | None = None) -> Engine:
         url, state_dir = self.config.database.url, self.config.service.state_dir
-        return open_database(url, state_dir, create=True, busy_seconds=_BUSY_SECONDS)
+        return open_database(url, state_dir, create=True, busy_seconds=_BUSY_SECONDS, answer_seconds=answer_seconds)

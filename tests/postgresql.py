@@ -6,6 +6,7 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from functools import cached_property
@@ -80,6 +81,20 @@ class Server:
         """Stops the server, whoever is connected."""
         self._admin.close()
         self._run("pg_ctl", "--wait", "--silent", "--mode=fast", "stop")
+
+    def hang(self) -> None:
+        """From now on nobody is answered, though connections stay and new ones are taken, until `go_on`."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Ends `hang`."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        postmaster = int((self._directory / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        for process in (postmaster, *map(int, children)):
+            os.kill(process, number)
 
     def url(self, database: str) -> URL:
         """As an administrator would write it."""

@@ -16,30 +16,47 @@ from pxed.site.tables import REVISIONS
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one: longer than the import of many thousand computers holds the lock."""
+_MORE_SECONDS = 10.0
+"""How much longer a server may take to answer any statement."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def open_database(url: str, state_dir: Path, *, create: bool = False, busy_seconds: float = BUSY_SECONDS) -> Engine:
+def open_database(
+    url: str,
+    state_dir: Path,
+    *,
+    create: bool = False,
+    busy_seconds: float = BUSY_SECONDS,
+    answer_seconds: float | None = None,
+) -> Engine:
     """An engine for the site's database, which has the schema of this program when it is returned.
 
     `url` is as in the configuration: `sqlite:///pxed.db` (relative to `state_dir`) or a SQLAlchemy URL of PostgreSQL.
     A database that does not exist is made if `create` says so: verbs that only read do not. Connections are not
     pooled; each link opens its own and closes it. StoreError says what is wrong and what would be right.
+
+    A database on a server that does not answer a statement within `answer_seconds` counts as gone: unless they are
+    given, a little longer than another writer is waited for.
     """
-    engine = _engine(url, state_dir, create, busy_seconds)
+    patience = busy_seconds + _MORE_SECONDS
+    engine = _engine(url, state_dir, create, busy_seconds, answer_seconds or patience)
     link = Link(engine)
     try:
         revision = _revision(link, engine.url)
         if revision is None and not create:
             raise StoreMissing(f"there is no site in {called(engine.url)} yet; {WHO_MAKES_IT}")
-        if revision != REVISIONS[-1]:
-            _migrate(link, engine.url)
     finally:
         link.close()
+    if revision != REVISIONS[-1]:
+        link = Link(_engine(url, state_dir, create, busy_seconds, patience))
+        try:
+            _migrate(link, engine.url)
+        finally:
+            link.close()
     return engine
 
 
-def _engine(url: str, state_dir: Path, create: bool, busy_seconds: float) -> Engine:
+def _engine(url: str, state_dir: Path, create: bool, busy_seconds: float, answer_seconds: float) -> Engine:
     try:
         parsed = make_url(url)
         kind = parsed.get_backend_name()
@@ -48,7 +65,7 @@ def _engine(url: str, state_dir: Path, create: bool, busy_seconds: float) -> Eng
         if kind == "postgresql":
             from pxed.site.sql.postgresql import postgresql_engine
 
-            return postgresql_engine(parsed, busy_seconds)
+            return postgresql_engine(parsed, busy_seconds, answer_seconds)
     except ArgumentError as error:
         raise StoreError(f"the database URL cannot be used: {error}; sqlite:///pxed.db would do") from None
     except ImportError as error:

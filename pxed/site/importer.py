@@ -18,6 +18,9 @@ from pxed.site.store import Tx
 Variables = Mapping[int, Mapping[str, str]]
 """Those of computers, by id."""
 
+_MANY = 1_000
+"""new computers: so many may be most of those that there are"""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -151,6 +154,8 @@ def import_computers(
     written += [_overwrite(tx, change.line) for change in plan.changed]
     for home in collections:
         tx.add_members(home.id, [*written, *(change.before for change in plan.unchanged if change.before)])
+    if len(new) >= _MANY:
+        tx.look_over()
     return plan
 
 

@@ -19,6 +19,10 @@ from pxed.site.store import Client, Reader
 T = TypeVar("T")
 
 RETRY_SECONDS = 2.0
+_SLOW_SECONDS = 1.0
+"""A question that fails later than this was not answered at all: on another connection it would not be either."""
+_PAUSES = 4
+"""How many times as long as an attempt took it is left alone: whoever waits for a server answers nobody."""
 
 
 class ClosableReader(Reader, Protocol):
@@ -83,20 +87,28 @@ class ReopeningReader:
             self._reader = None
 
     def _ask(self, question: Callable[[Reader], T]) -> T:
+        begun = self._monotonic()
         if self._reader is not None:
             try:
                 return question(self._reader)
-            except StoreError:
+            except StoreError as error:
+                if self._monotonic() - begun > _SLOW_SECONDS:
+                    self._failed(error, begun)
+                    raise
                 self.close()  # a server that was started anew knows this connection no more, and answers on another
-        elif self._fault is not None and self._monotonic() < self._next_try:
+        elif self._fault is not None and begun < self._next_try:
             raise self._fault
-        self._next_try = self._monotonic() + RETRY_SECONDS
         try:
             self._reader = self._opener()
             answer = question(self._reader)
         except StoreError as error:
-            self._fault = error
-            self.close()
+            self._failed(error, begun)
             raise
         self._fault = None
         return answer
+
+    def _failed(self, error: StoreError, begun: float) -> None:
+        now = self._monotonic()
+        self._fault = error
+        self._next_try = now + RETRY_SECONDS + _PAUSES * (now - begun)
+        self.close()

@@ -147,6 +147,38 @@ class TestReopeningReader:
         reader.plan()
         assert opened[0] == 3
 
+    def test_one_that_takes_long_to_say_nothing_is_left_alone_for_longer(self) -> None:
+        now, hangs = [0.0], [False]
+        fault = StoreError("the database cannot be reached", temporary=True)
+
+        class Site(MemorySite):
+            def close(self) -> None:
+                pass
+
+            def name_of(self, subject: str) -> str:
+                if hangs[0]:
+                    now[0] += 3
+                    raise fault
+                return "pc"
+
+        opened: list[float] = []
+
+        def opener() -> Site:
+            opened.append(now[0])
+            return Site()
+
+        reader = ReopeningReader(opener, lambda: now[0])
+        assert reader.name_of("1") == "pc"
+        hangs[0] = True
+        for _ in range(16):
+            with pytest.raises(StoreError):
+                reader.name_of("1")
+            now[0] += 1
+        assert opened == [0.0, 17.0]  # begun at 0, noticed at 3, left alone for 2 + 4 * 3
+        assert now == [22.0]
+        hangs[0], now[0] = False, 60.0
+        assert reader.name_of("1") == "pc"
+
 
 class TestBoots:
     def test_a_boot_begins_after_silence(self) -> None:

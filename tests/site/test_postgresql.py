@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -17,6 +18,8 @@ from sqlalchemy.engine import Engine, make_url
 
 from pxed.errors import StoreError, StoreMissing
 from pxed.site.database import open_database
+from pxed.site.import_file import read_computers
+from pxed.site.importer import import_computers
 from pxed.site.reopening import ReopeningReader
 from pxed.site.sql import Link, SqlReader, transaction
 from pxed.site.sql.postgresql import PostgresDriver
@@ -167,6 +170,30 @@ def test_a_server_that_restarts_is_found_again(tmp_path: Path) -> None:
         reader.close()
 
 
+def test_a_server_that_hangs_is_given_up_within_seconds(postgresql_server: Server) -> None:
+    url = postgresql_server.empty_site().render_as_string()
+    with transaction(open_database(url, Path()), "") as tx:
+        tx.put_computer("pc", [A], None)
+    with closing(ReopeningReader(lambda: SqlReader(open_database(url, Path(), answer_seconds=2)), monotonic)) as reader:
+        assert reader.look_up(A, [])[1].by_mac
+        postgresql_server.hang()
+        try:
+            begun = monotonic()
+            with pytest.raises(StoreError, match=r"cannot be reached \(the server has said nothing for 2 seconds\)"):
+                reader.look_up(A, [])
+            noticed = monotonic()
+            with pytest.raises(StoreError):
+                reader.look_up(A, [])
+            assert monotonic() - noticed < 1  # nobody waits for it again so soon
+            assert noticed - begun < 10
+            with pytest.raises(StoreError, match="connection timeout"):
+                SqlReader(open_database(url, Path(), answer_seconds=2))
+        finally:
+            postgresql_server.go_on()
+    with closing(SqlReader(open_database(url, Path()))) as another:
+        assert another.look_up(A, [])[1].by_mac
+
+
 def test_a_lookup_reads_no_table_from_end_to_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     with transaction(engine, "") as tx:
         pc = tx.put_computer("pc", [A], GUID)
@@ -191,6 +218,15 @@ def test_a_lookup_reads_no_table_from_end_to_end(engine: Engine, monkeypatch: py
         for text, values in asked:
             plan = "\n".join(row[0] for row in link._driver.execute(f"EXPLAIN {text}", values))
             assert "Seq Scan" not in plan, plan
+
+
+def test_after_a_large_import_the_server_knows_how_many_there_are(engine: Engine) -> None:
+    rows = [f"pc{n},,52:54:00:00:{n >> 8:02x}:{n & 255:02x}" for n in range(1500)]
+    known = "SELECT reltuples::int FROM pg_class WHERE relname = 'computer'"
+    with transaction(engine, "") as tx:
+        import_computers(tx, read_computers("\n".join(rows).encode())[0])
+    with closing(Link(engine)) as link:
+        assert link.command(known) == (1500,)
 
 
 def test_large_results_stay_at_the_server(engine: Engine) -> None:

@@ -18,6 +18,8 @@ class Driver(Protocol):
     """Commands that begin a transaction which sees one state of the site."""
     begin_writing: tuple[str, ...]
     """Commands that begin a transaction which is the only one that writes."""
+    look_over: tuple[str, ...]
+    """Commands with which the database learns how much there is of everything, so that it plans by that."""
 
     @property
     def is_in_transaction(self) -> bool:

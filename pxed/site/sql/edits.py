@@ -67,6 +67,9 @@ class Edits:
     def change(self) -> int:
         return read_change(self._link)
 
+    def look_over(self) -> None:
+        self._link.look_over()
+
     def _edited(self, text: str, subject: str = "") -> None:
         self._raise_change()
         self.add_event(self._now, EventKind.EDIT, subject, text)

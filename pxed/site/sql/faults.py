@@ -59,8 +59,8 @@ def store_error(error: Exception, url: URL) -> StoreError | None:
         primary = code & 0xFF
         return StoreError(f"{where} {_SQLITE[primary]} ({cause})", temporary=primary in _SQLITE_TEMPORARY)
     state = getattr(cause, "sqlstate", None)
-    if state is None and type(cause).__name__ == "OperationalError":  # psycopg: no connection, so no state
-        state = "08"
+    if state is None and any(kind.__name__ == "OperationalError" for kind in type(cause).__mro__):
+        state = "08"  # psycopg's: no connection, so no state
     if state is None or not (known := _POSTGRES.get(state) or _POSTGRES.get(state[:2])):
         return None
     text, temporary = known

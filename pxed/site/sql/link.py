@@ -117,6 +117,11 @@ class Link:
             row: Row | None = cursor.fetchone() if cursor.description else None
         return row
 
+    def look_over(self) -> None:
+        """The database learns how much there is of everything."""
+        for command in self._driver.look_over:
+            self.command(command)
+
     def data_version(self) -> int | None:
         """A number that moves with every commit of any other connection; None if the database has none."""
         with self.faults():

@@ -9,15 +9,18 @@ from typing import Any
 from psycopg import Connection, ProgrammingError, RawCursor, RawServerCursor
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.engine import URL, Dialect, Engine
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
+from pxed.site.sql.patience import PatientConnection
+
+_CONNECT_SECONDS = 5
 _SETTINGS = {
     "application_name": "pxed",
-    "connect_timeout": 5,
+    "connect_timeout": _CONNECT_SECONDS,
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 10,
     "keepalives_interval": 3,
@@ -31,23 +34,37 @@ _ROWS_AT_ONCE = 2000
 _names = count(1)
 
 
-def postgresql_engine(url: URL, busy_seconds: float) -> Engine:
-    """An engine for a database on a server; what `url` tells libpq goes first. Connections are not pooled."""
+def postgresql_engine(url: URL, busy_seconds: float, answer_seconds: float) -> Engine:
+    """An engine for a database on a server; what `url` tells libpq goes first. Connections are not pooled.
+
+    A lock is waited for so long, and any answer.
+    """
     settings = {name: value for name, value in _SETTINGS.items() if name not in url.query}
-    settings["options"] = f"{url.query.get('options', '')} -c lock_timeout={round(busy_seconds * 1000)}"
+    if "connect_timeout" in settings:
+        settings["connect_timeout"] = round(min(_CONNECT_SECONDS, answer_seconds))
+    limits = {"lock_timeout": busy_seconds, "statement_timeout": answer_seconds}
+    options = [f"-c {name}={round(seconds * 1000)}" for name, seconds in limits.items()]
+    settings["options"] = f"{' '.join(options)} {url.query.get('options', '')}"
     try:
         make_conninfo(**dict.fromkeys(url.query, ""))
     except ProgrammingError as error:
         raise ArgumentError(str(error).strip()) from None
-    url = url.set(drivername="postgresql+psycopg")
-    return create_engine(
-        url,
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
         poolclass=NullPool,
         pool_reset_on_return=None,  # it is closed
         connect_args=settings,
         isolation_level="AUTOCOMMIT",
         use_native_hstore=False,
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_: Dialect, __: object, positional: tuple[Any, ...], named: dict[str, Any]) -> PatientConnection:
+        connection = PatientConnection.connect(*positional, **named)
+        connection.seconds = answer_seconds
+        return connection
+
+    return engine
 
 
 class PostgresDriver:
@@ -62,6 +79,8 @@ class PostgresDriver:
     )
     """One writer at a time, as in SQLite: what a transaction has read stays true until it commits, so that a claim, a
     limit or a new name can rest on it. Each statement sees what was committed before, by whoever had the lock."""
+    look_over: tuple[str, ...] = ("ANALYZE computer, mac, membership, variable, event",)
+    """The server does so by itself some minutes later; until then it takes what grew for small and reads it whole."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -102,6 +102,8 @@ class SqliteDriver:
     begin_reading: tuple[str, ...] = ("BEGIN",)
     begin_writing: tuple[str, ...] = ("BEGIN IMMEDIATE",)
     """Takes the write lock at once: a lock that comes with the first write may be refused then."""
+    look_over: tuple[str, ...] = ()
+    """It plans by which indexes there are."""
 
     def __init__(self, connection: sqlite3.Connection, dialect: Dialect) -> None:
         self.dialect = dialect

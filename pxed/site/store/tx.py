@@ -19,3 +19,7 @@ class Tx(Computers, Identities, Collections, Deployment, Guards, Records, Histor
     def change(self) -> int:
         """The change number: what is worked out of the site holds until it is another, records and history excepted."""
         ...
+
+    def look_over(self) -> None:
+        """There is much more of something than there was: the database finds its ways by that from now on."""
+        ...
