@@ -16,6 +16,8 @@ from bench.tftp_load import Load
 Reply = Callable[[int], list[bytes]]
 """from an acknowledged block (0: the OACK) to the datagrams that follow"""
 BLOCKS = 5
+OVER = b"\0\5\0\0over\0"
+"""an ERROR that ends a transfer which would not end by itself"""
 
 
 def payload(block: int) -> bytes:
@@ -60,7 +62,6 @@ def fetch(
     reply: Reply,
     *,
     window: int = 1,
-    seconds: float = 30.0,
     clients: int = 1,
     neighbours: int = 0,
     pause: float = 0.0,
@@ -70,7 +71,7 @@ def fetch(
     heard: list[int] = []
     oack = b"\0\6blksize\0%d\0" % BLOCK_SIZE + (b"windowsize\0%d\0" % window if window > 1 else b"")
     with server(oack, reply, heard) as port:
-        order = Order("127.0.0.1", "file", BLOCKS, clients, window, seconds, first_client="127.0.0.1", port=port)
+        order = Order("127.0.0.1", "file", BLOCKS, clients, window, 30.0, first_client="127.0.0.1", port=port)
         load = Load(replace(order, neighbours=neighbours, pause=pause, tolerant=tolerant))
         outcome = load.run()
         load.hang_up()
@@ -92,29 +93,29 @@ def test_all_clients_get_the_whole_file(clients: int) -> None:
 
 def test_wrong_octets_are_counted_and_never_acknowledged() -> None:
     def damaged(block: int) -> list[bytes]:
-        return [data(2, payload(2)[:-1] + b"\0")] if block == 1 else following(block)
+        return [data(2, payload(2)[:-1] + b"\0"), OVER] if block == 1 else following(block)
 
-    outcome, heard = fetch(damaged, seconds=0.3)
-    assert outcome.wrong >= 1
+    outcome, heard = fetch(damaged)
+    assert outcome.wrong == 1
     assert outcome.complete == 0
     assert max(heard) == 1
 
 
 def test_another_blocks_octets_are_wrong() -> None:
-    outcome, _ = fetch(lambda block: [data(2, payload(3))] if block == 1 else following(block), seconds=0.3)
-    assert outcome.wrong >= 1
+    outcome, _ = fetch(lambda block: [data(2, payload(3)), OVER] if block == 1 else following(block))
+    assert outcome.wrong == 1
     assert outcome.blocks == 1
 
 
 def test_wrong_octets_in_the_short_last_block_are_counted() -> None:
     last = payload(BLOCKS)[:-1] + b"\0"
-    outcome, _ = fetch(lambda block: [data(BLOCKS, last)] if block == BLOCKS - 1 else following(block), seconds=0.3)
-    assert outcome.wrong >= 1
+    outcome, _ = fetch(lambda block: [data(BLOCKS, last), OVER] if block == BLOCKS - 1 else following(block))
+    assert outcome.wrong == 1
     assert outcome.complete == 0
 
 
 def test_a_file_that_ends_too_early_is_not_complete() -> None:
-    outcome, _ = fetch(lambda block: [data(2, payload(2)[:50])] if block == 1 else following(block), seconds=0.3)
+    outcome, _ = fetch(lambda block: [data(2, payload(2)[:50]), OVER] if block == 1 else following(block))
     assert outcome.complete == 0
 
 
