@@ -116,23 +116,28 @@ def _measured(net: Network, load: Load, directory: Path, rounds: int) -> list[Re
         storm = _send(net, server.order)
         rate.add(server.name, storm.rate)
         memory.add(server.name, sum(resident(pid)))
-        if storm.lost or storm.wrong:
-            rate.note(f"{server.name}: {storm.lost} not answered, {storm.wrong} answered wrongly")
+        _note_failures(rate, server, storm)
     rates = {name: rate.median(name) for name in rate.samples}
     if rates and not load.order.unknown:
         pace = load.floor / 2 if load.floor else min(rates.values()) / 2
         half.note(f"every server is sent {pace:,.0f} packets a second")
-        for name, most in rates.items():
-            if most < pace:
-                half.note(f"{name} is left out: it answers {most:,.0f} a second at most")
-        able = [server for server in servers if rates.get(server.name, 0.0) >= pace]
+        able = [server for server in servers if server.name.startswith(SUBJECT) or rates.get(server.name, 0.0) >= pace]
+        for server in servers:
+            if server not in able:
+                half.note(f"{server.name} is left out: it answers {rates.get(server.name, 0.0):,.0f} a second at most")
         for server, _ in _in_turn(net, able, directory, rounds, half):
             order = replace(server.order, packets=load.order.packets // 4)
             _send(net, order)  # one that has just started still has other things to do
             calm = _send(net, replace(order, rate=pace))
             half.add(server.name, calm.p50 * 1000)
             slow.add(server.name, calm.p99 * 1000)
+            _note_failures(half, server, calm)
     return [result for result in (rate, half, slow, memory) if result.samples]
+
+
+def _note_failures(result: Result, server: Server, outcome: Outcome) -> None:
+    if outcome.lost or outcome.wrong:
+        result.note(f"{server.name}: {outcome.lost} not answered, {outcome.wrong} answered wrongly")
 
 
 def _in_turn(
