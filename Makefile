@@ -9,7 +9,8 @@
 #   make bench    measures pxed beside its peers and writes docs/benchmarks.md; RESUME=1 to take a broken-off run up
 #                 again; QUICK=1 for two minutes of it, which write build/benchmarks.md
 #   make venv     only sets up .venv
-#   make install  for a real network: /opt/pxed, systemd unit, user, /etc/pxed/pxed.toml
+#   make install  for a real network: /opt/pxed, systemd unit, user, /etc/pxed/pxed.toml; again for a newer version
+#   make uninstall  takes that away again, and leaves the configuration and what is kept
 #
 # Debian packages that are missing are installed with apt-get as root; without root the one line that would is printed.
 # Services that come with them are not started.
@@ -23,7 +24,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := python3-venv tzdata iproute2 nftables dnsmasq-base kmod busybox-static ipxe ipxe-qemu ovmf qemu-system-x86 \
 	curl atftp tftp-hpa mtools cpio systemd ca-certificates
 
-.PHONY: demo test test-postgresql proof test-systemd check bench venv packages install format clean
+.PHONY: demo test test-postgresql proof test-systemd check bench venv packages install uninstall format clean
 
 demo: venv
 	$(BIN)/pxed lab demo
@@ -77,7 +78,8 @@ packages:
 	fi
 
 # The service alone: no lab, no tests. A configuration that is there already is kept. The unit hides home directories,
-# and a Python that lives in one. POSTGRESQL=1: with the driver of PostgreSQL.
+# and a Python that lives in one. A service that runs is started anew: the old one would go on with modules of both
+# versions. POSTGRESQL=1: with the driver of PostgreSQL.
 install: PACKAGES := python3-venv tzdata ipxe
 install: PYTHON := /usr/bin/python3
 install: packages
@@ -90,7 +92,15 @@ install: packages
 	systemd-sysusers pxed.conf
 	systemd-tmpfiles --create pxed.conf
 	test -e /etc/pxed/pxed.toml || install -D -m 644 config/pxed.toml /etc/pxed/pxed.toml
+	test ! -d /run/systemd/system || { systemctl daemon-reload && systemctl try-restart pxed; }
+
+uninstall:
+	test ! -d /run/systemd/system || ! systemctl --quiet is-enabled pxed || systemctl disable pxed
+	test ! -d /run/systemd/system || ! systemctl --quiet is-active pxed || systemctl stop pxed
+	rm -rf /opt/pxed
+	rm -f /usr/local/bin/pxed /etc/systemd/system/pxed.service /etc/sysusers.d/pxed.conf /etc/tmpfiles.d/pxed.conf
 	test ! -d /run/systemd/system || systemctl daemon-reload
+	@echo "left: /etc/pxed, /var/lib/pxed and the user pxed; userdel pxed && rm -r /etc/pxed /var/lib/pxed takes them away"
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

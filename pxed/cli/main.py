@@ -43,6 +43,7 @@ VERBS = (
     LazyVerb("report", "pxed.cli.report:command", "Show how deployments stand."),
     LazyVerb("sightings", "pxed.cli.sightings:command", "List computers that were seen and are not known."),
     LazyVerb("identity", "pxed.cli.identity:command", "Ignore and share identifiers, settle those that disagree."),
+    LazyVerb("backup", "pxed.cli.backup:command", "Copy the site into a file, while the service runs."),
     LazyVerb("lab", "pxed.cli.lab:command", "Boot machines in a network of their own, to try pxed."),
     LazyVerb("completion", "pxed.cli.completion:command", "Print the completion script of a shell."),
 )
