@@ -12,23 +12,20 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from aiohttp import web
-
 from pxed.config import Config
 from pxed.errors import PxedError
-from pxed.interfaces import BACKLOG, Interface, bind_udp, listen_tcp
+from pxed.interfaces import Interface, bind_udp, listen_tcp
 from pxed.ports import Port, boot_server_port, dhcp_port, http_port, https_port, refusal
 from pxed.responder.endpoint import Answerer, Endpoint, Place
+from pxed.web.connections import Connections
 
 log = logging.getLogger("pxed.listeners")
 
 _ANY = "0.0.0.0"  # noqa: S104 - always together with SO_BINDTODEVICE
-
-_ACCEPTED_A_TURN = 16
-"""What asyncio takes for the backlog is how many connections it accepts in one turn of the loop as well."""
 
 
 @dataclass(slots=True)
@@ -77,31 +74,27 @@ class Listeners:
             raise
         self._bound[interface] = bound
 
-    async def serve(self, interface: Interface, runner: web.AppRunner) -> None:
+    async def serve(self, interface: Interface, connections: Connections) -> None:
         """Answers on a bound interface until cancelled or until it is gone."""
         bound = self._bound[interface]
-        sites = [
-            web.SockSite(runner, listener, ssl_context=tls, backlog=_ACCEPTED_A_TURN) for listener, tls in bound.http
-        ]
-        for site in sites:
-            await site.start()
-        for listener, _ in bound.http:
-            listener.listen(BACKLOG)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                for endpoint in bound.endpoints:
-                    tasks.create_task(endpoint.serve())
-                await asyncio.Event().wait()
+            with ExitStack() as stack:
+                for listener, tls in bound.http:
+                    stack.enter_context(connections.accepting(listener, tls))
+                async with asyncio.TaskGroup() as tasks:
+                    for endpoint in bound.endpoints:
+                        tasks.create_task(endpoint.serve())
+                    await asyncio.Event().wait()
         finally:
-            for site in sites:
-                await site.stop()
             bound.close()
 
-    def start(self, interface: Interface, runner: web.AppRunner, tasks: asyncio.TaskGroup) -> None:
+    def start(self, interface: Interface, connections: Connections, tasks: asyncio.TaskGroup) -> None:
         """Begins to answer on a bound interface."""
-        self._serving[interface] = tasks.create_task(self.serve(interface, runner), name=f"listen {interface.name}")
+        self._serving[interface] = tasks.create_task(
+            self.serve(interface, connections), name=f"listen {interface.name}"
+        )
 
-    def follow(self, wanted: Iterable[Interface], runner: web.AppRunner, tasks: asyncio.TaskGroup) -> bool:
+    def follow(self, wanted: Iterable[Interface], connections: Connections, tasks: asyncio.TaskGroup) -> bool:
         """Drops what is gone or has changed, opens what is new; True if everything wanted is listened on."""
         wanted = list(wanted)
         for interface in [one for one in self._bound if one not in wanted]:
@@ -117,7 +110,7 @@ class Listeners:
                 log.error("%s", error, extra={"iface": interface.name})
                 complete = False
             else:
-                self.start(interface, runner, tasks)
+                self.start(interface, connections, tasks)
                 log.info("answering on %s", _described(interface), extra={"iface": interface.name})
         return complete
 

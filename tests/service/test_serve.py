@@ -255,6 +255,21 @@ def test_sigterm_lets_a_running_download_finish(network: Network, tmp_path: Path
         assert "Traceback" not in serving.log
 
 
+def test_sigterm_does_not_wait_for_an_http_client_that_takes_nothing(network: Network, tmp_path: Path) -> None:
+    with Serving(network, tmp_path) as serving:
+        with (tmp_path / "state" / "tftp" / "large.bin").open("wb") as file:
+            file.truncate(1_000_000_000)
+        with network.in_client(lambda: socket.create_connection(("192.0.2.1", 8067))) as client:
+            client.settimeout(30)
+            client.sendall(b"GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
+            assert serving.status()["http"] == {"connections": 1, "refused": 0}
+            serving.signal(signal.SIGTERM)
+            assert serving.wait() == 0
+        assert "aborted by the client" in serving.log
+        assert "Traceback" not in serving.log
+
+
 def test_sigterm_does_not_wait_for_a_tftp_client_that_has_vanished(network: Network, tmp_path: Path) -> None:
     with (
         Serving(network, tmp_path) as serving,

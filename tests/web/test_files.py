@@ -2,20 +2,13 @@
 
 import asyncio
 import os
-import ssl
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import AppKey, Application, Request, Response
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from pxed.content import Content
 from pxed.transfers import Transfer
@@ -23,6 +16,7 @@ from pxed.web.app import application
 from pxed.web.files import Files
 from pxed.web.request import origin_of
 from tests.support import KEY
+from tests.web.certificate import contexts
 
 CONTENT = os.urandom(3_000_000)
 Client = TestClient[Request, Application]
@@ -122,22 +116,6 @@ async def test_a_client_that_goes_away_costs_nothing(client: Client) -> None:
     transfer = await noted(client)
     assert (transfer.complete, transfer.outcome) == (False, "aborted by the client")
     assert not opened("large.img")
-
-
-def contexts(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's and a client's, with a certificate that signs itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
-    signed = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
-    (directory / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    (directory / "certificate.pem").write_bytes(signed)
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(directory / "certificate.pem", directory / "key.pem")
-    client = ssl.create_default_context(cadata=signed.decode())
-    client.check_hostname = False
-    return server, client
 
 
 async def test_files_over_tls(tmp_path: Path) -> None:

@@ -1,0 +1,250 @@
+"""Who is connected over TCP: how many may be, and what becomes of one on which nothing moves; on real sockets."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from pxed.content import Content
+from pxed.web import connections as module
+from pxed.web.app import application
+from pxed.web.connections import Connections
+from pxed.web.files import Files
+from tests.support import KEY
+from tests.web.certificate import contexts
+
+LARGE = 10**8
+"""octets of a file: more than the buffers between two sockets ever hold"""
+REQUEST = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Unnoted:
+    """Takes the place of Transfers."""
+
+    def finished(self, transfer: object) -> None:
+        """Nobody asks here."""
+
+
+class Point:
+    """Files under `tmp_path` on a port of loopback, and clients."""
+
+    def __init__(self, connections: Connections, port: int) -> None:
+        self.connections = connections
+        self._port = port
+        self._clients: list[socket.socket] = []
+
+    async def connect(self, sender: str = "127.0.0.1") -> socket.socket:
+        client = socket.socket()
+        self._clients.append(client)
+        client.setblocking(False)
+        client.bind((sender, 0))
+        with contextlib.suppress(ConnectionResetError):  # refused at once
+            await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", self._port))
+        return client
+
+    def leave(self) -> None:
+        for client in self._clients:
+            client.close()
+
+    async def asking(self, name: bytes, sender: str = "127.0.0.1") -> socket.socket:
+        """A connection that asks for a file and takes the beginning of the answer."""
+        client = await self.connect(sender)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(client, REQUEST % name)
+        assert (await loop.sock_recv(client, 12)) == b"HTTP/1.1 200"
+        return client
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    (tmp_path / "small").write_bytes(b"small")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(LARGE)
+    return Files(Content(tmp_path, tmp_path / "images", {}, KEY), Unnoted(), lambda: 0.0)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def serving(
+    files: Files, most: int = 100, most_of_one: int = 100, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Point]:
+    runner = web.AppRunner(application(lambda _: "eth0", files), access_log=None, shutdown_timeout=60)
+    await runner.setup()
+    assert runner.server is not None
+    connections = Connections(runner.server, most, most_of_one)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        with connections.accepting(listener, tls):
+            looking = asyncio.create_task(connections.run())
+            point = Point(connections, listener.getsockname()[1])
+            yield point
+    point.leave()
+    looking.cancel()
+    await asyncio.gather(connections.drain(60, 0), runner.cleanup())
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sets how long a connection may be still, and how long until it gives way."""
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(module, "_SWEEP_SECONDS", 0.0)
+
+    def hasten(still: float = 60.0, gives_way: float = 60.0) -> None:
+        monkeypatch.setattr(module, "STILL_SECONDS", still)
+        monkeypatch.setattr(module, "_GIVES_WAY_SECONDS", gives_way)
+
+    return hasten
+
+
+async def ended(client: socket.socket) -> bool:
+    """Reads to the end of the connection."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(ConnectionResetError):
+        while await loop.sock_recv(client, 1 << 20):
+            pass
+    return True
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - no event tells of it
+        await asyncio.sleep(0.01)
+
+
+async def answers(client: socket.socket, name: bytes = b"small") -> bool:
+    loop, received = asyncio.get_running_loop(), b""
+    await loop.sock_sendall(client, REQUEST % name)
+    while not received.endswith(b"small"):
+        received += await loop.sock_recv(client, 1000)
+    return received.startswith(b"HTTP/1.1 200")
+
+
+async def test_what_ends_is_counted_no_more(files: Files) -> None:
+    async with serving(files, most=2) as point:
+        for _ in range(10):
+            client = await point.connect()
+            assert await answers(client)
+            client.close()
+            await until(lambda: point.connections.status()["connections"] == 0)
+        assert point.connections.status() == {"connections": 0, "refused": 0}
+
+
+async def test_one_address_has_its_share_and_another_one_is_not_harmed(
+    files: Files, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(files, most=10, most_of_one=3) as point:
+        held = [await point.connect("127.0.0.2") for _ in range(3)]
+        with caplog.at_level(logging.WARNING):
+            for _ in range(4):
+                assert await ended(await point.connect("127.0.0.2"))
+        other = await point.connect("127.0.0.3")
+        assert await answers(other)
+        assert all([await answers(one) for one in held])
+        assert point.connections.status() == {"connections": 4, "refused": 4}
+        assert [record.getMessage() for record in caplog.records] == [
+            "1 HTTP connections refused, the latest of 127.0.0.2: there are 3, 3 of that address"
+        ]
+        held.pop().close()
+        await until(lambda: point.connections.status()["connections"] == 3)
+        assert await answers(await point.connect("127.0.0.2"))
+
+
+async def test_one_that_is_still_gives_way_to_a_new_one_and_one_that_moves_does_not(
+    files: Files, hasty: Callable[..., None]
+) -> None:
+    hasty(gives_way=0.3)
+    async with serving(files, most=3) as point:
+        still, moving, later = [await point.connect() for _ in range(3)]
+        stop = asyncio.Event()
+
+        async def move(client: socket.socket) -> None:
+            while not stop.is_set():
+                assert await answers(client)
+
+        moves = [asyncio.create_task(move(client)) for client in (moving, later)]
+        await asyncio.sleep(0.5)
+        new = await point.connect()
+        assert await answers(new)
+        assert await ended(still)
+        assert await ended(await point.connect())  # all the others move
+        stop.set()
+        await asyncio.gather(*moves)
+        assert point.connections.status() == {"connections": 3, "refused": 1}
+
+
+async def test_one_that_never_asks_is_ended(files: Files, hasty: Callable[..., None]) -> None:
+    hasty(still=0.1)
+    async with serving(files) as point:
+        assert await ended(await point.connect())
+
+
+async def test_one_that_does_not_agree_on_tls_is_ended(files: Files, hasty: Callable[..., None]) -> None:
+    hasty(still=0.1)
+    async with serving(files, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)) as point:
+        client = await point.connect()
+        await asyncio.get_running_loop().sock_sendall(client, b"\x16\x03\x01")
+        assert await ended(client)
+        await until(lambda: point.connections.status()["connections"] == 0)
+
+
+async def test_a_download_that_nobody_takes_is_ended(files: Files, hasty: Callable[..., None]) -> None:
+    hasty(still=0.3)
+    async with serving(files) as point:
+        client = await point.asking(b"large")
+        await until(lambda: point.connections.status()["connections"] == 0)
+        assert await ended(client)
+
+
+async def test_a_download_over_tls_that_nobody_takes_is_ended(
+    files: Files, tmp_path: Path, hasty: Callable[..., None]
+) -> None:
+    hasty(still=0.3)
+    ours, theirs = contexts(tmp_path)
+    async with serving(files, tls=ours) as point:
+        client = await point.connect()
+        reader, writer = await asyncio.open_connection(sock=client, ssl=theirs, server_hostname="localhost")
+        writer.write(REQUEST % b"large")
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        await until(lambda: point.connections.status()["connections"] == 0)
+        writer.transport.abort()
+
+
+async def test_a_download_that_is_taken_slowly_goes_on(files: Files, hasty: Callable[..., None]) -> None:
+    hasty(still=0.5)
+    async with serving(files) as point:
+        client = await point.asking(b"large")
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        while loop.time() < begin + 1.5:
+            assert await loop.sock_recv(client, 1 << 20)
+            await asyncio.sleep(0.05)
+        assert point.connections.status()["connections"] == 1
+        client.close()
+
+
+async def test_draining_ends_who_is_silent_and_waits_for_who_takes(files: Files, hasty: Callable[..., None]) -> None:
+    hasty()
+    async with serving(files) as point:
+        silent, taking = await point.asking(b"large"), await point.asking(b"large")
+        draining = asyncio.create_task(point.connections.drain(60, 0.5))
+        gone = asyncio.create_task(until(lambda: point.connections.status()["connections"] == 1))
+        while not gone.done():
+            assert await asyncio.get_running_loop().sock_recv(taking, 1 << 16)
+            await asyncio.sleep(0.02)
+        assert await ended(silent)
+        assert not draining.done()
+        assert await ended(taking)
+        await draining
+
+
+async def test_draining_ends_all_when_its_time_is_over(files: Files, hasty: Callable[..., None]) -> None:
+    hasty()
+    async with serving(files) as point:
+        client = await point.asking(b"large")
+        await point.connections.drain(0.2, 60)
+        assert await ended(client)
