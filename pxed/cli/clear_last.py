@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pxed.cli.names import find_advertisement, find_collection, find_subject
+from pxed.cli.names import find_advertisement, find_collection
 from pxed.cli.output import cell
 from pxed.cli.session import Session
+from pxed.cli.subjects import find_subject
 from pxed.errors import UsageError
 from pxed.site.model import EventKind, Kind
 
@@ -36,7 +37,7 @@ def command(
 ) -> None:
     """Forget which mandatory advertisement computers were given last: it runs again at their next boot.
 
-    COMPUTER is a name, MAC address or GUID; an unknown computer is named by its MAC address. Nothing else changes, and
+    COMPUTER is a name, MAC address or GUID, of an unknown computer as well. Nothing else changes, and
     a second time there is nothing to forget: what was given before is forgotten only by its name (--advertisement). All
     computers are found and cleared, or none is.
 
@@ -55,7 +56,7 @@ def command(
             if limit.id not in mandatory:
                 raise UsageError(f"advertisement {limit.name} is optional: nothing has to be forgotten to choose it")
             mandatory = {limit.id: limit}
-        subjects = dict(find_subject(tx, key) for key in computers)
+        subjects = dict(find_subject(tx, key, with_records=True) for key in computers)
         if collection is not None:
             subjects.update(_members(tx, collection, include_subcollections=not no_subcollections))
         outcomes = []

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from pxed.cli.lazy import LazyVerb, VerbGroup
-from pxed.cli.names import find_collection, find_computer
+from pxed.cli.names import find_collection
 from pxed.cli.output import Row, print_fields, print_rows
 from pxed.cli.session import Session
+from pxed.cli.subjects import find_computer
 
 if TYPE_CHECKING:
     from pxed.site.model import Collection, Computer

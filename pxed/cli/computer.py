@@ -10,9 +10,10 @@ import click
 
 from pxed.cli.approval import approve, reject
 from pxed.cli.lazy import LazyVerb, VerbGroup
-from pxed.cli.names import GuidType, MacType, find_collection, find_computer
+from pxed.cli.names import GuidType, MacType, find_collection
 from pxed.cli.output import print_fields, print_rows
 from pxed.cli.session import Session
+from pxed.cli.subjects import find_computer
 
 if TYPE_CHECKING:
     from pxed.site.model import Computer

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from pxed.cli.lazy import VerbGroup
-from pxed.cli.names import find_computer
 from pxed.cli.output import print_rows
 from pxed.cli.session import Session
+from pxed.cli.subjects import find_computer
 from pxed.errors import NotFound, UsageError
 
 _COLUMNS = {"name": "Name", "value": "Value"}

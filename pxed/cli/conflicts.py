@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pxed.cli.names import find_computer
 from pxed.cli.output import print_rows
 from pxed.cli.session import Session
+from pxed.cli.subjects import find_computer
 from pxed.errors import UsageError
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,8 +11,8 @@ import click
 from pxed.cli.names import GuidType, WallType
 from pxed.cli.output import cell, print_json, printable
 from pxed.cli.session import Session
+from pxed.cli.subjects import shown_by
 from pxed.cli.terms import instant
-from pxed.errors import NotFound
 
 if TYPE_CHECKING:
     import uuid
@@ -67,7 +66,8 @@ def command(session: Session, key: str, arch: str, at: datetime | None, shown: u
     from pxed.site.zones import zone_of
     from pxed.wire.architecture import architecture
 
-    mac, own = _identifiers(session, key)
+    with session.reading() as tx:
+        mac, own = shown_by(tx, key)
     guid = shown or own
     config = session.config
     reader = SqlReader(session.database)
@@ -114,21 +114,6 @@ def _ways(plan: Plan, verdict: Verdict, architecture: int) -> list[Way]:
     if who is None or who.computer is None:
         return []
     return memberships(plan).ways(who.computer, who.collection_ids, LOADER_KEYS[architecture])
-
-
-def _identifiers(session: Session, key: str) -> tuple[str, uuid.UUID | None]:
-    """MAC address and GUID that the computer would show."""
-    from pxed.site.identifiers import parse_guid, parse_mac
-
-    with session.reading() as tx:
-        computer = tx.find_computer(key)
-    if computer is not None:
-        return (computer.macs[0] if computer.macs else ""), computer.guid
-    with suppress(ValueError):
-        return parse_mac(key), None
-    with suppress(ValueError):
-        return "", parse_guid(key)
-    raise NotFound(f"no computer is called {key!r}, and it is neither a MAC address nor a GUID")
 
 
 def _in_words(verdict: Verdict) -> str:

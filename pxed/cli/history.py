@@ -7,9 +7,9 @@ from dataclasses import asdict
 import click
 
 from pxed.cli.log import KINDS
-from pxed.cli.names import find_subject
 from pxed.cli.output import print_rows
 from pxed.cli.session import Session
+from pxed.cli.subjects import find_subject
 from pxed.site.model import EventKind
 
 _COLUMNS = {"at": "Time", "kind": "Kind", "text": "What", "user": "Who"}
@@ -23,7 +23,7 @@ _COLUMNS = {"at": "Time", "kind": "Kind", "text": "What", "user": "Who"}
 def command(session: Session, computer: str, limit: int, kinds: tuple[str, ...]) -> None:
     """Show the last verdicts, transfers, states and edits of a computer, the latest at the end.
 
-    COMPUTER is a name, MAC address or GUID; of an unknown computer, its MAC address.
+    COMPUTER is a name, MAC address or GUID, of an unknown computer as well.
 
     \b
     Example:

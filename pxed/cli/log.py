@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pxed.cli.names import TimeType, find_collection, find_subject
+from pxed.cli.names import TimeType, find_collection
 from pxed.cli.output import cell, print_json_line, say
 from pxed.cli.session import Session
+from pxed.cli.subjects import find_subject
 from pxed.site.model import Event, EventKind
 
 if TYPE_CHECKING:

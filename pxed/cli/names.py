@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -15,7 +14,7 @@ from pxed.site.identifiers import parse_guid, parse_mac
 
 if TYPE_CHECKING:
     from pxed.site.identity import IdentifierKind
-    from pxed.site.model import Advertisement, BootImage, Collection, Computer, TaskSequence
+    from pxed.site.model import Advertisement, BootImage, Collection, TaskSequence
     from pxed.site.store import Tx
 
 
@@ -100,33 +99,6 @@ class TimeType(WallType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """The moment, with its time zone."""
         return super().convert(value, param, ctx).astimezone()
-
-
-def find_computer(tx: Tx, key: str) -> Computer:
-    """By name, MAC address or GUID; NotFound."""
-    computer = tx.find_computer(key)
-    if computer is None:
-        raise NotFound(f"no computer has the name, MAC address or GUID {key}")
-    return computer
-
-
-def find_subject(tx: Tx, key: str) -> tuple[str, str]:
-    """What records and history of a computer are kept under, and its name; of an unknown one both are its MAC address,
-    or its GUID if there are records under that.
-
-    NotFound if `key` is neither a known computer nor such an identifier.
-    """
-    computer = tx.find_computer(key)
-    if computer is not None:
-        return str(computer.id), computer.name
-    with suppress(ValueError):
-        mac = parse_mac(key)
-        return mac, mac
-    with suppress(ValueError):
-        guid = str(parse_guid(key))
-        if tx.records(guid):
-            return guid, guid
-    raise NotFound(f"no computer has the name, MAC address or GUID {key}")
 
 
 def find_collection(tx: Tx, name: str) -> Collection:

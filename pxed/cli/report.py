@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pxed.cli.lazy import VerbGroup
-from pxed.cli.names import find_advertisement, find_subject
+from pxed.cli.names import find_advertisement
 from pxed.cli.output import print_csv, print_rows
 from pxed.cli.session import Session
+from pxed.cli.subjects import find_subject
 from pxed.errors import UsageError
 from pxed.policy.progress import Member, Progress, members_of, progress_of
 from pxed.site.model import Kind
@@ -190,7 +191,7 @@ def computer(session: Session, computer: str, as_csv: bool) -> None:
       pxed report computer ws-01
     """
     with session.reading() as tx:
-        subject, name = find_subject(tx, computer)
+        subject, name = find_subject(tx, computer, with_records=True)
         advertisements = {each.id: each for each in tx.advertisements()}
         rows = []
         for record in tx.records(subject):

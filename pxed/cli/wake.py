@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pxed.cli.names import find_collection, find_subject
+from pxed.cli.names import find_collection
 from pxed.cli.session import Session
+from pxed.cli.subjects import find_subject
 from pxed.errors import Unavailable, UsageError
 from pxed.site.model import EventKind
 
@@ -64,5 +65,5 @@ def _macs(tx: Tx, keys: tuple[str, ...], collection: str | None) -> dict[str, tu
     for key in keys:
         subject, _ = find_subject(tx, key)
         computer = tx.find_computer(key)
-        found[subject] = computer.macs if computer else (subject,)
+        found[subject] = computer.macs if computer else tuple(mac for mac in [subject] if ":" in mac)
     return found

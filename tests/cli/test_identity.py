@@ -182,14 +182,56 @@ def test_an_unknown_computer_that_was_installed_is_explained(site: Pxed, config_
         site("computer", "add", "ws-09", "--mac", mac, "--collection", "Lab")
 
 
-def test_the_records_of_an_unknown_computer_behind_a_shared_mac_are_cleared_by_its_guid(
-    site: Pxed, tmp_path: Path
-) -> None:
-    site("advertise", "install", "--to", "Lab", "--mandatory", "--name", "Now")
-    assert "no computer has the name" in site("clear-last", GUID, code=1).err
+class TestAnUnknownComputerBehindASharedMac:
+    """Its records are kept under its GUID."""
+
+    DOCK = "52:54:00:00:00:77"
+
+    @pytest.fixture
+    def installed(self, site: Pxed, config_file: Path, tmp_path: Path) -> Pxed:
+        """A site on which it was installed."""
+        config_file.write_text(config_file.read_text() + '[responder]\nunknown_computers = "Lab"\n')
+        site("identity", "share", "add", self.DOCK)
+        site("advertise", "install", "--to", "Lab", "--mandatory", "--name", "Now")
+        now = datetime.now(UTC)
+        with transaction(open_database("sqlite:///pxed.db", tmp_path / "state"), "") as tx:
+            (one,) = tx.advertisements()
+            tx.save_record(PxeRecord(0, GUID, one.id, RecordState.FAILED, 1, now, now, "", "", assigned_at=now))
+        return site
+
+    @pytest.mark.parametrize("guid", [GUID, str(uuid.UUID(bytes=uuid.UUID(GUID).bytes_le))])
+    def test_is_told_by_its_guid_in_either_byte_order(self, installed: Pxed, guid: str) -> None:
+        assert "'Now' has run (try 1: failed)" in installed("explain", guid, "--json").json["reason"]
+        assert [row["advertisement"] for row in installed("report", "computer", guid, "--json").json] == ["Now"]
+        assert f"{GUID}: Now (failed" in installed("clear-last", guid).err
+        assert installed("explain", guid, "--json").json["mandatory"]
+        assert [line["kind"] for line in installed("history", guid, "--json").json] == ["clear"]
+        assert "nothing to forget" in installed("clear-last", guid).err
+        assert "no MAC address is known" in installed("wake", guid, code=69).err
+
+    def test_is_not_told_by_the_address(self, installed: Pxed) -> None:
+        for verb in (("clear-last",), ("report", "computer")):
+            said = installed(*verb, self.DOCK, code=2).err
+            assert f"several computers share the MAC address {self.DOCK}; say the GUID of the one that is meant" in said
+
+    def test_is_no_known_one(self, installed: Pxed) -> None:
+        said = installed("computer", "show", GUID, code=1).err
+        assert f"{GUID}; `pxed report computer {GUID}` shows what an unknown one was given" in said
+
+
+def test_an_unknown_computer_is_told_by_the_guid_that_it_showed_if_no_other_did(site: Pxed, tmp_path: Path) -> None:
     now = datetime.now(UTC)
-    with transaction(open_database("sqlite:///pxed.db", tmp_path / "state"), "") as tx:
-        (one,) = tx.advertisements()
-        tx.save_record(PxeRecord(0, GUID, one.id, RecordState.FAILED, 1, now, now, "", ""))
-    site("clear-last", GUID)
-    assert "no computer has the name" in site("history", GUID, code=1).err
+    first, second = "52:54:00:00:00:78", "52:54:00:00:00:79"
+
+    def shows(mac: str) -> None:
+        with transaction(open_database("sqlite:///pxed.db", tmp_path / "state"), "") as tx:
+            tx.saw(Sighting(mac, uuid.UUID(GUID), 7, "lo", "", now, now, 1))
+
+    assert "no computer has the name" in site("clear-last", GUID, code=1).err
+    shows(first)
+    assert site("clear-last", GUID).err == f"{first}: nothing to forget\n"
+    assert first in site("explain", GUID).out
+    shows(second)
+    for verb in ("clear-last", "explain", "history"):
+        said = site(verb, GUID, code=2).err
+        assert f"several unknown computers showed the GUID {GUID}; say which MAC address is meant: " in said
