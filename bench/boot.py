@@ -1,5 +1,5 @@
 """Power-on to boot script, and to the disk when there is nothing to do: the same machine, loader files and DHCP server,
-with `pxed serve`, with dnsmasq as PXE proxy as its manual has it, and with no PXE server at all.
+with `pxed serve`, with dnsmasq as PXE proxy, at its best and with a menu, and with no PXE server at all.
 
 The machine is emulated: seconds of firmware are longer than on hardware, rounds and time-outs are as long.
 """

@@ -30,6 +30,8 @@ QUICK = "HTTP: one round with fewer clients; without the large file"
 
 @dataclass(frozen=True)
 class _Server:
+    name: str
+    """that of a peer with its version"""
     port: int
     tls_port: int
     base: str
@@ -107,30 +109,32 @@ def run(quick: bool) -> list[Result]:
         # HTTP goes out through a card that cuts messages up, as those of servers do.
         net.cut_by_card(True)
         config, image = _content(directory)
-        servers = {
-            SUBJECT: stack.enter_context(_pxed(net, directory, config, image)),
-            "nginx": stack.enter_context(_nginx(net, directory)),
-        }
+        servers = [
+            stack.enter_context(_pxed(net, directory, config, image)),
+            stack.enter_context(_nginx(net, directory)),
+        ]
         return [result for trial in trials for result in _measured(net, trial, servers)]
 
 
-def _measured(net: Network, trial: _Trial, servers: dict[str, _Server]) -> list[Result]:
+def _measured(net: Network, trial: _Trial, servers: list[_Server]) -> list[Result]:
     what, load, bar = trial.name, trial.load, trial.bar
     work = Result("HTTP", f"{what}: octets per second of server CPU", "MB/s", "higher", bar)
     pace = Result("HTTP", f"{what}: throughput", "MB/s", "higher")
     slow = Result("HTTP", f"{what}: slowest request", "s", "lower")
     for _ in range(trial.rounds):
-        for name, server in servers.items():
+        for server in servers:
             before = cpu_seconds(server.pid)
             fetched = _fetch(
                 net, replace(load, port=server.tls_port if load.tls else server.port, path=server.base + load.path)
             )
             used = cpu_seconds(server.pid) - before
             if fetched.complete < load.requests:
-                work.notes.append(f"{name}: {load.requests - fetched.complete} of {load.requests} requests failed")
-            work.add(name, fetched.octets / _MB / used)
-            pace.add(name, fetched.octets / _MB / fetched.seconds)
-            slow.add(name, fetched.slowest)
+                work.notes.append(
+                    f"{server.name}: {load.requests - fetched.complete} of {load.requests} requests failed"
+                )
+            work.add(server.name, fetched.octets / _MB / used)
+            pace.add(server.name, fetched.octets / _MB / fetched.seconds)
+            slow.add(server.name, fetched.slowest)
     return [work, pace, slow]
 
 
@@ -164,7 +168,8 @@ def _pxed(net: Network, directory: Path, config: Path, image: int) -> Iterator[_
     with running(net, serve, directory / "pxed.words") as pid:
         until_listening(net, _PXED_PORT)
         key = (directory / "state" / "key").read_bytes()
-        yield _Server(_PXED_PORT, _PXED_TLS_PORT, f"/b/{seal(Grant(1, 1, image, Cpu.AMD64, _FOREVER), key)}/", pid)
+        base = f"/b/{seal(Grant(1, 1, image, Cpu.AMD64, _FOREVER), key)}/"
+        yield _Server(SUBJECT, _PXED_PORT, _PXED_TLS_PORT, base, pid)
 
 
 @contextmanager
@@ -182,8 +187,8 @@ def _nginx(net: Network, directory: Path) -> Iterator[_Server]:
         + f"server {{ listen {_NGINX_PORT} backlog=512; listen {_NGINX_TLS_PORT} ssl backlog=512; root {directory};\n"
         + f"ssl_certificate {tls}/server.pem; ssl_certificate_key {tls}/server.key; }} }}\n"
     )
-    program = unpack("nginx", CACHE).command("usr/sbin/nginx")
-    serve = net.on_server([*program, "-c", str(config), "-e", f"{directory}/nginx.log"])
+    package = unpack("nginx", CACHE)
+    serve = net.on_server([*package.command("usr/sbin/nginx"), "-c", str(config), "-e", f"{directory}/nginx.log"])
     with running(net, serve, directory / "nginx.words") as pid:
         until_listening(net, _NGINX_PORT)
-        yield _Server(_NGINX_PORT, _NGINX_TLS_PORT, "/", pid)
+        yield _Server(f"nginx {package.version}", _NGINX_PORT, _NGINX_TLS_PORT, "/", pid)

@@ -1,4 +1,4 @@
-"""Files whose octets are known without reading them, so that a load can compare all that comes at memory's speed."""
+"""Files of HTTP and of the storm: a load knows their octets without reading them, at memory's speed."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.content import BLOCK_SIZE, PROBE, write_file
 from bench.network import SERVER, Network, network
 from bench.packages import CACHE
 from bench.peers import Server, find_peers, pxed
@@ -16,6 +15,7 @@ from bench.processor import busy_seconds, cpu_seconds
 from bench.result import Result
 from bench.serving import Silent, loading, running
 from bench.tftp_client import Order, Outcome
+from bench.tftp_content import BLOCK_SIZE, PROBE, write_file
 
 AREA = "TFTP"
 _QUIET, _PATIENCE = 0.15, 1

@@ -2,7 +2,7 @@
 
 It receives as RFC 1350, 2347 and 7440 have it: each gap is answered once and at once with the last block in order (as
 U-Boot does), that block with its ACK again if it comes again. Every octet is compared with what the file must hold, see
-`bench.content`. A full block in order is the work of `bench.tftp_load`, on this state; everything else comes to
+`bench.tftp_content`. A full block in order is the work of `bench.tftp_load`, on this state; everything else comes to
 `Client.heard`.
 """
 
@@ -12,7 +12,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.content import BLOCK_SIZE, PERIOD
+from bench.tftp_content import BLOCK_SIZE, PERIOD
 from pxed.wire.tftp import Error, Opcode, OptionAck, ReadRequest, decode, encode
 
 DATA = Opcode.DATA << 16
@@ -74,8 +74,6 @@ class Outcome:
     median_time: float = 0.0
     """of the clients that completed, from the first request of all"""
     slowest_time: float = 0.0
-    idle: float = 0.0
-    """share of the time in which nothing was there to be taken"""
     waiting: float = 0.0
     """datagrams that were there at a look that found any, on average: as many as can be under way if the load is what
     is slow, few if the server is"""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.content import blocks_of
 from bench.result import SUBJECT, Result
 from bench.serving import resident
 from bench.tftp_bench import AREA, bench
+from bench.tftp_content import blocks_of
 
 _CROWD = 1000
 _SHARE, _PEERS_SHARE, _QUICK_SHARE = 16, 4, 0.5

@@ -21,8 +21,8 @@ import time
 from dataclasses import asdict
 from statistics import median
 
-from bench.content import PAYLOADS, PERIOD, PROBE
 from bench.tftp_client import DATA, Client, Order, Outcome
+from bench.tftp_content import PAYLOADS, PERIOD, PROBE
 from pxed import mmsg
 from pxed.wire.tftp import Error, ErrorCode, Opcode, ReadRequest, encode
 
@@ -121,18 +121,15 @@ class Load:
         outcome = self.outcome
         spent = time.process_time()
         began = now = scanned = self._began = time.monotonic()
-        idle = 0.0
         taken = turns = 0
         for way in self._ways.values():
             way.client.moved = now
             self._send(way, way.client.request)
         while self._left and now - began < self._order.seconds:
-            before, count = now, self._turn()
+            count = self._turn()
             now = time.monotonic()
             if count:
                 taken, turns = taken + count, turns + 1
-            else:
-                idle += now - before
             while self._later and self._later[0][0] <= now:
                 *_, way = heapq.heappop(self._later)
                 self._send(way, struct.pack("!HH", Opcode.ACK, (way.client.next - 1) & 0xFFFF))
@@ -141,7 +138,6 @@ class Load:
                 self._look(now)
         outcome.seconds = time.monotonic() - began
         outcome.cpu_seconds = time.process_time() - spent
-        outcome.idle = idle / outcome.seconds
         outcome.waiting = taken / max(turns, 1)
         outcome.blocks = sum(way.client.next - 1 for way in self._measured)
         outcome.complete = len(self._times)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.content import BLOCK_SIZE, blocks_of
 from bench.peers import Server
 from bench.result import Result
 from bench.tftp_bench import AREA, Bench, bench, missing
+from bench.tftp_content import BLOCK_SIZE, blocks_of
 
 _ROUNDS = 3
 _LOOK = 128
@@ -37,7 +37,7 @@ class Work:
 
 
 def rates(full: Work, quick_one: Work | None, quick: bool) -> list[Result]:
-    """All servers on `full`, or the fast ones on `quick_one` if there is one; with a card that helps, these alone."""
+    """All servers on `full`, with a card that helps the fast ones alone; or quickly on `quick_one`, if there is one."""
     work = quick_one if quick else full
     if work is None:
         return []

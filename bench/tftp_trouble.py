@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.content import BLOCK_SIZE, blocks_of, write_file
 from bench.delay import delayed
 from bench.result import SUBJECT, Result
 from bench.serving import Silent
 from bench.tftp_bench import AREA, Bench, Taken, bench
+from bench.tftp_content import BLOCK_SIZE, blocks_of, write_file
 
 _LOSS = 5
 """percent, of either direction"""

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench.content import BLOCK_SIZE, PAYLOADS, PERIOD
 from bench.tftp_client import Order, Outcome
+from bench.tftp_content import BLOCK_SIZE, PAYLOADS, PERIOD
 from bench.tftp_load import Load
 
 Reply = Callable[[int], list[bytes]]

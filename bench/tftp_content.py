@@ -1,4 +1,4 @@
-"""What the files of the benchmark hold: known to the load without reading them.
+"""What the files of the TFTP loads hold: known to the load without reading them.
 
 Block n of a file is payload n modulo a prime, so that a block in the wrong place has the wrong octets, also one whose
 16-bit number is right by wrapping.
