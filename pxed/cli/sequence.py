@@ -45,6 +45,27 @@ def add(session: Session, name: str, file: Path, boot_image: str) -> None:
     FILE is TOML if its name ends in .toml, otherwise JSON; `-` is JSON on standard input. Computers that run the old
     one already go on with what they got.
 
+    A step is a command line for /bin/sh or a group of steps. The first one that fails ends the sequence as failed;
+    with continue_on_error it goes on after that step, or after the rest of that group.
+
+    \b
+      [[steps]]
+      kind = "command"
+      name = "write the disk"
+      run = "wget -qO- http://192.0.2.1/disk.img.gz | gunzip | dd of=/dev/vda"
+
+    \b
+      [[steps]]
+      kind = "group"
+      name = "tidy up"
+      continue_on_error = true
+
+    \b
+      [[steps.steps]]
+      kind = "command"
+      name = "tell the inventory"
+      run = "wget -qO- http://192.0.2.1/installed/$PXED_COMPUTER"
+
     \b
     Example:
       pxed sequence add install install.toml --boot-image debian

@@ -134,6 +134,8 @@ def _flat(fields: dict[str, Any], above: str = "") -> dict[str, Any]:
     for key, value in fields.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{above}{key} ")
+        elif key == "started":
+            flat[key] = datetime.fromisoformat(value)  # shown in the local time zone, as all times
         else:
             flat[f"{above}{key}"] = value
     return flat

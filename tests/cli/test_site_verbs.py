@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pxed.sequence.model import CommandStep, Group, parse_toml
 from tests.cli.conftest import Pxed
 
 GUID = "4c4c4544-0044-4a10-8039-b4c04f333232"
@@ -188,6 +189,14 @@ class TestBootImage:
 
 
 class TestSequence:
+    def test_the_help_shows_a_task_sequence(self, pxed: Pxed) -> None:
+        lines = pxed("sequence", "add", "--help").out.splitlines()
+        begin, end = lines.index("    [[steps]]"), next(i for i, line in enumerate(lines) if "Example:" in line)
+        first, second = parse_toml("\n".join(lines[begin:end])).steps
+        assert isinstance(first, CommandStep)
+        assert isinstance(second, Group)
+        assert second.continue_on_error
+
     DOCUMENT = {"steps": [{"kind": "command", "name": "Say", "run": "echo hello"}]}  # noqa: RUF012 - read only
 
     def test_add_list_show(self, site: Pxed) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -69,6 +70,18 @@ def test_a_running_service(site: Pxed, serve: Serve) -> None:
     lines = site("status").out.splitlines()
     assert [line.split(":")[0] for line in lines[:4]] == ["version", "tftp workers", "interfaces", "site computers"]
     assert lines[2].endswith("name eth0, port 67")
+
+
+def test_when_it_started_is_told_on_the_local_clock(site: Pxed, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(ok({"version": "0.1.0", "started": "2026-05-01T12:00:00+00:00"}))
+    monkeypatch.setenv("TZ", "UTC-2")
+    time.tzset()
+    try:
+        lines = site("status").out.splitlines()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert next(line.split(maxsplit=1)[1] for line in lines if line.startswith("started:")) == "2026-05-01 14:00:00"
 
 
 def test_no_service_is_said_and_the_site_is_shown(site: Pxed) -> None:
