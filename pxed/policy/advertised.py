@@ -39,6 +39,17 @@ class PassedOver(tuple[tuple[Advertisement, Words], ...]):
         return f"; passed over: {reasons}" if reasons else ""
 
 
+class NewestPassedOver(PassedOver):
+    """The same in a sentence that is short: the newest, and how many more there are."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Empty if there are none."""
+        more = f" and {len(self) - 1} more" if len(self) > 1 else ""
+        return f"{PassedOver(self[:1])}{more}"
+
+
 def candidates(case: Case) -> Words:
     """Advertisements that reach this computer now and whose boot image its processor can run: newest first."""
     chosen: list[Choice] = []
@@ -52,8 +63,8 @@ def candidates(case: Case) -> Words:
             chosen.append(choice)
         else:
             passed_over.append((advertisement, choice))
-    case.candidates = tuple(chosen)
-    return phrase("advertised: {}{}", Names(case.candidates), PassedOver(tuple(passed_over)))
+    case.candidates, case.passed_over = tuple(chosen), tuple(passed_over)
+    return phrase("advertised: {}{}", Names(case.candidates), PassedOver(case.passed_over))
 
 
 def due(case: Case) -> Words:

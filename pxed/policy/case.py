@@ -11,7 +11,7 @@ from pxed.policy.identify import Identity
 from pxed.policy.membership import NOWHERE, Membership
 from pxed.policy.verdict import Choice, Finding
 from pxed.policy.words import Words
-from pxed.site.model import Evidence, Plan
+from pxed.site.model import Advertisement, Evidence, Plan
 from pxed.wire.architecture import LOADER_KEYS
 
 
@@ -30,6 +30,8 @@ class Case:
     """in which collections it is"""
     candidates: tuple[Choice, ...] = ()
     """newest first"""
+    passed_over: tuple[tuple[Advertisement, Words], ...] = ()
+    """those that reach it and are not offered now, each with the reason, newest first"""
     due: Choice | None = None
     """the mandatory one that this computer is to get now, unless the guard takes it back"""
     held_back: Words | None = None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pxed.config import Config
-from pxed.policy.advertised import Names, candidates, due
+from pxed.policy.advertised import NO_MANDATORY, Names, NewestPassedOver, candidates, due
 from pxed.policy.case import Case
 from pxed.policy.facts import Client, Facts
 from pxed.policy.guard import HandOut, excess, objection
@@ -113,7 +113,8 @@ def unknown_support(case: Case) -> Words | Verdict:
     if setting == "approval":
         if who.doubt:
             return _ignore(case, unknown_support, f"cannot be approved of: {who.doubt}")
-        return Wait(_trail(case, unknown_support, 'waits for approval: responder.unknown_computers = "approval"'), who)
+        text = 'unknown and not approved of yet: responder.unknown_computers = "approval"'
+        return Wait(_trail(case, unknown_support, text), who)
     collection_id = case.plan.collection_ids.get(setting)
     if collection_id is None:
         return _ignore(case, unknown_support, f"responder.unknown_computers names collection {setting!r}: none such")
@@ -175,8 +176,11 @@ def optional(case: Case) -> Words | Verdict:
 
 
 def nothing(case: Case) -> Words | Verdict:
-    """13. Known, but nothing to do, with what the rule `due` found or the guard: that is what people ask about."""
+    """13. Known, but nothing to do, with what the rule `due` found or the guard, or else what was passed over: that is
+    what people ask about."""
     why = case.held_back or _found_by(case, due)
+    if why == NO_MANDATORY and case.passed_over:
+        why = phrase("{}{}", why, NewestPassedOver(case.passed_over))
     if case.config.responder.nothing_to_do == "silent":
         silence = 'nothing to do, so silence (responder.nothing_to_do = "silent"): {}'
         return _ignore(case, nothing, phrase(silence, why))

@@ -50,6 +50,17 @@ def test_it_falls_due_at_its_assignment() -> None:
     assert at.reason == "'ad1' has not run yet; due since 2026-05-04 14:30 CEST"
 
 
+def test_with_nothing_to_do_the_reason_says_what_was_passed_over() -> None:
+    gone = advertisement(1, boot_image="gone")
+    expected = (
+        "nothing to do: no mandatory advertisement; passed over: 'ad1' (boot image 'gone' has no variant for x64 UEFI)"
+    )
+    assert verdict_of(gone).reason == expected
+    later = [advertisement(number, start=NOW - number * DAY, pxe=False) for number in (2, 3)]
+    assert verdict_of(*later, gone).reason == f"{expected} and 2 more"
+    assert verdict_of().reason == "nothing to do: no mandatory advertisement"
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
