@@ -15,8 +15,9 @@ from bench.http_load import Fetched, Load
 from bench.network import INTERFACE, Network, network
 from bench.network import run as run_program
 from bench.packages import CACHE, unpack
+from bench.processor import cpu_seconds
 from bench.result import SUBJECT, Result
-from bench.serving import cpu_seconds, running, until_listening
+from bench.serving import running, until_listening
 from pxed.boot.token import Grant, seal
 from pxed.site.model import Cpu
 

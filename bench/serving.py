@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from bench.network import Network, run
-from bench.processor import counted, cpu_seconds, family
-from bench.tftp_client import Order, Outcome
-
-__all__ = ["Loading", "Silent", "cpu_seconds", "loading", "resident", "running", "until_listening"]
+from bench.processor import counted, family
 
 _GRACE = 0.3
 """seconds between SIGTERM and SIGKILL; nothing that a server still wants to do is worth waiting for"""
@@ -70,38 +64,6 @@ def until_listening(net: Network, port: int) -> None:
             return
         time.sleep(0.1)
     raise RuntimeError(f"nothing listens on {port}")
-
-
-class Loading:
-    """A load beside a server; `go` runs it, and leaves it held open until the block is over."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def go(self, meanwhile: Callable[[], None] | None = None) -> Outcome:
-        """What the load was; `meanwhile` is called while it runs."""
-        assert self._process.stdin is not None  # noqa: S101 - both are pipes
-        assert self._process.stdout is not None  # noqa: S101
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        if meanwhile is not None:
-            meanwhile()
-        return Outcome(**json.loads(self._process.stdout.readline()))
-
-
-@contextmanager
-def loading(net: Network, order: Order) -> Iterator[Loading]:
-    """A load whose server answers; Silent if it does not."""
-    command = net.on_load([sys.executable, "-m", "bench.tftp_load", json.dumps(asdict(order))])
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None  # noqa: S101 - a pipe
-            if process.stdout.readline() != "ready\n":
-                raise Silent("did not answer")
-            yield Loading(process)
-            process.communicate("\n")
-        finally:
-            process.kill()
 
 
 def resident(pid: int) -> tuple[float, float]:

@@ -15,8 +15,9 @@ from bench import noise
 from bench.answers_load import guid_of, mac_of
 from bench.network import INTERFACE, Network, network
 from bench.network import run as run_program
+from bench.processor import cpu_seconds
 from bench.result import SUBJECT, Result
-from bench.serving import cpu_seconds, resident, running, until_listening
+from bench.serving import resident, running, until_listening
 from bench.storm_load import Outcome
 from bench.storm_machine import Order, Stage
 

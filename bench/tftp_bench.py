@@ -13,9 +13,10 @@ from bench.packages import CACHE
 from bench.peers import Server, find_peers, pxed
 from bench.processor import busy_seconds, cpu_seconds
 from bench.result import Result
-from bench.serving import Silent, loading, running
+from bench.serving import Silent, running
 from bench.tftp_client import Order, Outcome
 from bench.tftp_content import BLOCK_SIZE, PROBE, write_file
+from bench.tftp_loading import loading
 
 AREA = "TFTP"
 _QUIET, _PATIENCE = 0.15, 1
