@@ -9,6 +9,7 @@ from pathlib import Path
 from pxed.boot.token import KEY_BYTES
 from pxed.config import Config
 from pxed.errors import NotPermitted, PxedError
+from pxed.files import give_to_owner_of
 
 
 def prepare(config: Config, owner: tuple[int, int] | None) -> None:
@@ -67,9 +68,7 @@ def _make_key(path: Path) -> bytes:
     try:
         os.write(descriptor, key)
         os.fsync(descriptor)
-        if os.geteuid() == 0:
-            directory = path.parent.stat()
-            os.fchown(descriptor, directory.st_uid, directory.st_gid)
+        give_to_owner_of(path.parent, descriptor)
     finally:
         os.close(descriptor)
     try:

@@ -31,7 +31,7 @@ FLOOR = {
     ),
     2: ("policy", "boot", "tftp.negotiation", "tftp.session", "tftp.waits", "tftp.lessons", "sequence"),
     1: ("wire", "site", "config", "config_schema", "mmsg", "bucket"),
-    0: ("errors",),
+    0: ("errors", "files"),
 }
 SIDEWAYS = {
     ("boot", "policy"),  # an offer and a script show a verdict

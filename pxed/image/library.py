@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pxed.errors import NotPermitted, PxedError, UsageError
+from pxed.files import give_to_owner_of, sync_directory
 from pxed.site.model import BootImage, Cpu, ImageFile, ImageVariant
 from pxed.site.store import Tx
 
@@ -160,30 +161,18 @@ def _publish(staging: Path, target: Path) -> None:
     """Moves what was staged to its place, on disk before the database can say that it is there."""
     if target.exists():  # of a transaction that failed: ids that were not committed are given again
         shutil.rmtree(target)
-    owner = target.parent.stat()
     for path in (staging, *staging.rglob("*")):
-        if os.geteuid() == 0:  # the service, which is not root, prunes here
-            os.chown(path, owner.st_uid, owner.st_gid)
+        give_to_owner_of(target.parent, path)  # the service, which is not root, prunes here
         if path.is_dir():
-            _sync(path)
+            sync_directory(path)
     staging.rename(target)
-    _sync(target.parent)
+    sync_directory(target.parent)
 
 
 def _make_directory(path: Path) -> None:
     if not path.is_dir():
         path.mkdir(mode=0o750)
-        if os.geteuid() == 0:
-            owner = path.parent.stat()
-            os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        give_to_owner_of(path.parent, path)
 
 
 def _fault(path: Path, file: ImageFile) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy.engine import Engine
 
 from pxed.errors import PxedError, Refused, StoreError, UsageError
+from pxed.files import sync_directory
 from pxed.site.sql.faults import called
 
 
@@ -35,6 +36,7 @@ def back_up(database: Engine, file: Path) -> int:
             _copy(database, draft)
             os.fsync(descriptor)
             draft.rename(file)
+            sync_directory(file.parent)
             return os.fstat(descriptor).st_size
         finally:
             os.close(descriptor)

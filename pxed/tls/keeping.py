@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from pxed.errors import NotFound, NotPermitted, PxedError, Refused
+from pxed.files import give_to_owner_of, sync_directory
 from pxed.tls.identity import Identity, PrivateKey
 
 CERTIFICATE = "server.pem"
@@ -57,7 +58,7 @@ def save(directory: Path, identity: Identity, *, replace: bool) -> None:
             link = draft.with_suffix(".link")
             link.symlink_to(draft.name)
             link.replace(directory)
-            _sync(directory.parent)
+            sync_directory(directory.parent)
         finally:
             _sweep(directory)
 
@@ -120,7 +121,6 @@ def _private_key(file: Path) -> PrivateKey:
 
 
 def _write_all(draft: Path, identity: Identity) -> None:
-    owner = draft.parent.stat()
     draft.mkdir(mode=0o750)
     for name, mode, data in _files(identity):
         descriptor = os.open(draft / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -128,12 +128,10 @@ def _write_all(draft: Path, identity: Identity) -> None:
             file.write(data)
             file.flush()
             os.fchmod(descriptor, mode)
-            if os.geteuid() == 0:
-                os.fchown(descriptor, owner.st_uid, owner.st_gid)
+            give_to_owner_of(draft.parent, descriptor)
             os.fsync(descriptor)
-    if os.geteuid() == 0:
-        os.chown(draft, owner.st_uid, owner.st_gid)
-    _sync(draft)
+    give_to_owner_of(draft.parent, draft)
+    sync_directory(draft)
 
 
 def _files(identity: Identity) -> Iterator[tuple[str, int, bytes]]:
@@ -187,14 +185,6 @@ def _alone(directory: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -17,15 +17,17 @@ from pxed.site.tables import computer, mac
 CHUNK = 256
 """identifiers of a kind in one statement"""
 
-COMPUTER_ROWS = select(
+COMPUTER_COLUMNS = (
     computer.c.id,
     computer.c.name,
     computer.c.guid,
     computer.c.protected,
     computer.c.architecture,
     computer.c.source,
-    mac.c.address,
-).select_from(computer.outerjoin(mac))
+)
+"""What a computer is made of but for its MAC addresses."""
+
+COMPUTER_ROWS = select(*COMPUTER_COLUMNS, mac.c.address).select_from(computer.outerjoin(mac))
 """One row for each MAC address of a computer, or one with None."""
 
 

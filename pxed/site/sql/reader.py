@@ -34,7 +34,7 @@ from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.deployment import read_boot_images, read_sequences
 from pxed.site.sql.edits import read_change
 from pxed.site.sql.guard import read_hand_outs, read_restraints
-from pxed.site.sql.identify import both_orders
+from pxed.site.sql.identify import COMPUTER_COLUMNS, both_orders
 from pxed.site.sql.link import Link, Row, Statement
 from pxed.site.sql.listed import read_lists
 from pxed.site.sql.members import Members
@@ -73,16 +73,7 @@ def _known_to(clients: int) -> Statement:
     """
     by_mac = select(mac_table.c.computer_id).where(mac_table.c.address.in_(_places("m", clients)))
     by_guid = select(computer.c.id).where(computer.c.guid.in_(_places("g", 2 * clients)))
-    columns = (
-        computer.c.id,
-        computer.c.name,
-        computer.c.guid,
-        computer.c.protected,
-        computer.c.architecture,
-        computer.c.source,
-        _MACS.scalar_subquery(),
-        _COLLECTIONS.scalar_subquery(),
-    )
+    columns = (*COMPUTER_COLUMNS, _MACS.scalar_subquery(), _COLLECTIONS.scalar_subquery())
     of_computers = (
         select(site.c.change, *columns, *RECORD_COLUMNS)
         .select_from(

@@ -52,30 +52,9 @@ _RECORD_FOR = Statement(
         pxe_record.c.subject == bindparam("subject"), pxe_record.c.advertisement_id == bindparam("advertisement")
     )
 )
-_ADD_RECORD = Statement(
-    insert(pxe_record).returning(pxe_record.c.id),
-    "subject",
-    "advertisement_id",
-    "state",
-    "tries",
-    "offered_at",
-    "changed_at",
-    "agent_boot",
-    "message",
-    "assigned_at",
-    "point",
-)
-_CHANGE_RECORD = Statement(
-    update(pxe_record).where(pxe_record.c.id == bindparam("key")),
-    "state",
-    "tries",
-    "offered_at",
-    "changed_at",
-    "agent_boot",
-    "message",
-    "assigned_at",
-    "point",
-)
+_LATEST_TRY = "state", "tries", "offered_at", "changed_at", "agent_boot", "message", "assigned_at", "point"
+_ADD_RECORD = Statement(insert(pxe_record).returning(pxe_record.c.id), "subject", "advertisement_id", *_LATEST_TRY)
+_CHANGE_RECORD = Statement(update(pxe_record).where(pxe_record.c.id == bindparam("key")), *_LATEST_TRY)
 _REMOVE_RECORD = Statement(delete(pxe_record).where(pxe_record.c.id == bindparam("key")))
 _ADVERTISEMENT = Statement(select(advertisement.c.id).where(advertisement.c.id == bindparam("key")))
 

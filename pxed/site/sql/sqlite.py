@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, Dialect, Engine
 from sqlalchemy.pool import NullPool
 
 from pxed.errors import StoreDenied, StoreError, StoreMissing
+from pxed.files import give_to_owner_of
 
 WHO_MAKES_IT = "`pxed serve`, or any verb that adds something, makes it"
 _CACHE_KIB = 32 * 1024
@@ -62,12 +63,9 @@ def _require_file(path: Path, create: bool) -> None:
             return
         if not create:
             raise StoreMissing(f"there is no database {path} yet; {WHO_MAKES_IT}")
-        directory = path.parent.stat()
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
-            if os.geteuid() == 0:
-                # made by root on the command line, used by the service's user: the one who has the state directory
-                os.fchown(handle, directory.st_uid, directory.st_gid)
+            give_to_owner_of(path.parent, handle)
         finally:
             os.close(handle)
     except FileExistsError:
