@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,8 @@ from pxed.cli.subjects import find_computer
 if TYPE_CHECKING:
     from pxed.site.model import Collection, Computer
 
+_NAMES_SHOWN = 100
+"""computers that people are shown"""
 _COLUMNS = {"tree": "Name", "members": "Members", "rules": "Rules", "comment": "Comment"}
 
 
@@ -127,12 +130,18 @@ def show(session: Session, name: str) -> None:
     with session.reading() as tx:
         found = find_collection(tx, name)
         everything = tx.collections()
+        below = [each.name for each in everything if each.parent_id == found.id]
+        names = (name for _, name in tx.member_names(found.id))
+        shown = list(names) if session.as_json else list(islice(names, _NAMES_SHOWN))
+        members = len(shown) if len(shown) < _NAMES_SHOWN or session.as_json else tx.count_members(found.id)
+        if len(shown) < members:
+            shown.append(f"and {members - len(shown)} more (pxed computer list --collection {name})")
         fields = asdict(found) | {
             "parent": next((each.name for each in everything if each.id == found.parent_id), None),
-            "subcollections": [each.name for each in everything if each.parent_id == found.id],
-            "members": tx.count_members(found.id),
-            "with_subcollections": tx.count_members(found.id, include_subcollections=True),
-            "computers": [computer.name for computer in tx.members(found.id)],
+            "subcollections": below,
+            "members": members,
+            "with_subcollections": tx.count_members(found.id, include_subcollections=True) if below else members,
+            "computers": shown,
             "advertisements": [each.name for each in tx.advertisements() if each.collection_id == found.id],
         }
     print_fields(fields, as_json=session.as_json)

@@ -49,7 +49,12 @@ class Computer:
     @property
     def firmware(self) -> str:
         """The firmware that it asked with last, as `[loaders]` names it; empty if never heard."""
-        return "" if self.architecture is None else LOADER_KEYS.get(self.architecture, "")
+        return firmware_of(self.architecture)
+
+
+def firmware_of(architecture: int | None) -> str:
+    """The firmware behind a number of option 93, as `[loaders]` names it; empty for None and for any other."""
+    return "" if architecture is None else LOADER_KEYS.get(architecture, "")
 
 
 class RuleKind(StrEnum):

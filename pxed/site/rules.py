@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase, translate
 
 from pxed.errors import UsageError
@@ -91,10 +91,28 @@ class Rules:
         """Whether there are any."""
         return bool(self._by_head or self._by_tail or self._macs or self._firmware or self._guids)
 
+    @property
+    def look_at_macs(self) -> bool:
+        """Whether one of them asks for MAC addresses."""
+        return bool(self._macs)
+
+    @property
+    def look_at_guids(self) -> bool:
+        """Whether one of them asks for a GUID."""
+        return bool(self._guids)
+
+    @property
+    def look_beyond_names(self) -> bool:
+        """Whether one of them asks for anything but names."""
+        return bool(self._macs or self._firmware or self._guids)
+
     def holding(self, computer: Computer, firmware: str) -> frozenset[int]:
         """The ids of all collections one of whose rules `computer` fits; `firmware` as in `fits`."""
+        return self.holding_one(computer.name, computer.macs, computer.guid, firmware)
+
+    def holding_one(self, name: str, macs: Sequence[str], guid: uuid.UUID | None, firmware: str) -> frozenset[int]:
+        """The same of a computer of which so much is known."""
         found: set[int] = set()
-        name = computer.name
         for length in self._heads:
             for fitting, collection_id in self._by_head.get(name[:length], ()):
                 if fitting(name):
@@ -104,12 +122,12 @@ class Rules:
                 if fitting(name):
                     found.add(collection_id)
         for length in self._prefixes:
-            for mac in computer.macs:
+            for mac in macs:
                 found.update(self._macs.get(mac[:length], ()))
         if firmware in self._firmware:
             found |= self._firmware[firmware]
-        if computer.guid in self._guids:
-            found |= self._guids[computer.guid]
+        if guid in self._guids:
+            found |= self._guids[guid]
         return frozenset(found) if found else _NOBODY
 
     def _add(self, rule: CollectionRule, collection_id: int) -> None:

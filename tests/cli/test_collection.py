@@ -143,3 +143,14 @@ class TestRules:
     def test_who_is_there_by_a_rule_cannot_be_taken_out(self, site: Pxed) -> None:
         site("collection", "rule", "add", "Lab", "--name", "ws-01")
         assert "computer ws-01 is a member of Lab by a rule" in site("collection", "remove-member", "Lab", "ws-01").err
+
+
+def test_of_a_large_collection_the_first_are_shown_and_the_others_counted(site: Pxed, tmp_path: Path) -> None:
+    (tmp_path / "many.csv").write_text("".join(f"pc{n:03},,52:54:00:00:01:{n:02x}\n" for n in range(150)))
+    site("computer", "import", str(tmp_path / "many.csv"), "--collection", "Lab")
+    site("collection", "rule", "add", "Lab", "--name", "pc0*")
+    text = site("collection", "show", "Lab").out
+    assert "pc099, and 52 more (pxed computer list --collection Lab)" in text
+    assert "pc100" not in text
+    data = site("collection", "show", "Lab", "--json").json
+    assert (data["members"], data["with_subcollections"], len(data["computers"])) == (152, 152, 152)

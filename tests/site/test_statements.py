@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.engine import Engine, make_url
 
 import pxed.site.sql
-from pxed.site.sql import computers, edits, identify, listed, members, merging, properties, reader
+from pxed.site.sql import computers, edits, fitting, identify, listed, members, merging, properties, reader
 from pxed.site.sql.link import Link, Statement
 from pxed.site.sql.postgresql import PostgresDriver
 
@@ -26,7 +26,12 @@ STATEMENTS = {
     if isinstance(value, Statement)
 } | {
     **{f"members {deep} {many}": statement for (deep, many), statement in members._MEMBERS.items()},
-    **{f"member ids {deep} {many}": statement for (deep, many), statement in members._MEMBER_IDS.items()},
+    **{f"member ids {deep}": statement for deep, statement in members._MEMBER_IDS.items()},
+    **{f"member names {deep} {many}": statement for (deep, many), statement in members._MEMBER_NAMES.items()},
+    **{f"names {by_name}": statement for by_name, statement in fitting.NAMES.items()},
+    **{f"without MACs {by_name}": statement for by_name, statement in fitting.WITHOUT_MACS.items()},
+    **{f"with MACs {by_name}": statement for by_name, statement in fitting.WITH_MACS.items()},
+    "computers by id": members.computers_by_id(2),
     **{f"count members {deep}": statement for deep, statement in members._COUNT_MEMBERS.items()},
     **{f"count members up to, {deep}": statement for deep, statement in members._COUNT_UP_TO.items()},
     "who": identify._who(2, 4, 3),

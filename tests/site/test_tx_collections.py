@@ -26,6 +26,7 @@ def names(tx: Tx, collection_id: int, *, deep: bool = False) -> list[str]:
         patch.setattr(members, "MANY", 1)
         assert found == [each.name for each in tx.members(collection_id, include_subcollections=deep)]
     assert tx.count_members(collection_id, include_subcollections=deep) == len(found)
+    assert [name for _, name in tx.member_names(collection_id, include_subcollections=deep)] == found
     if not deep:
         assert tx.count_all_members().get(collection_id, 0) == len(found)
     return found

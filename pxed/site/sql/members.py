@@ -5,19 +5,20 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Integer, Select, bindparam, delete, func, insert, select
+from sqlalchemy import BindParameter, Integer, Select, bindparam, delete, func, insert, select
 
 from pxed.site.model import Collection, CollectionRule, Computer
 from pxed.site.rules import Rules
 from pxed.site.sql.collections import Collections
 from pxed.site.sql.computers import Computers
+from pxed.site.sql.fitting import NAMES, all_with_rules
 from pxed.site.sql.identify import CHUNK, COMPUTER_ROWS, to_computers
 from pxed.site.sql.link import Row, Statement
-from pxed.site.tables import collection, computer, membership
+from pxed.site.tables import collection, collection_rule, computer, membership
 
 _TOP = (
     select(collection.c.id)
@@ -48,7 +49,10 @@ def _by_name(rows: Select[Any]) -> dict[tuple[bool, bool], Statement]:
 
 
 _MEMBERS = _by_name(COMPUTER_ROWS)
-_MEMBER_IDS = _by_name(select(computer.c.id))
+_MEMBER_NAMES = _by_name(select(computer.c.id, computer.c.name))
+_MEMBER_IDS = {
+    deep: Statement(direct.distinct().order_by(membership.c.computer_id)) for deep, direct in _DIRECT.items()
+}
 _COUNT_UP_TO = {
     deep: Statement(select(func.count()).select_from(direct.limit(bindparam("most")).subquery()))
     for deep, direct in _DIRECT.items()
@@ -65,15 +69,23 @@ _COUNT_MEMBERS = {
 _COUNT_ALL = Statement(select(func.count()).select_from(computer))
 _PLACES = Statement(
     select(membership.c.computer_id, membership.c.collection_id)
-    .select_from(membership.join(computer))
-    .order_by(computer.c.name)
+    .where(membership.c.collection_id.in_(select(collection_rule.c.collection_id)))
+    .order_by(membership.c.computer_id)
 )
+"""Direct members of collections that have rules."""
 _ADD = Statement(insert(membership), "computer_id", "collection_id")
 _REMOVE = Statement(
     delete(membership).where(
         membership.c.computer_id == bindparam("computer"), membership.c.collection_id == bindparam("collection")
     )
 )
+
+
+@functools.cache
+def computers_by_id(computers: int) -> Statement:
+    """So many computers, by name."""
+    ids: list[BindParameter[int]] = [bindparam(f"c{i}") for i in range(computers)]
+    return Statement(COMPUTER_ROWS.where(computer.c.id.in_(ids)).order_by(computer.c.name))
 
 
 @functools.cache
@@ -94,27 +106,39 @@ class Members(Collections, Computers):
         within = self._within(collection_id, include_subcollections)
         if any(each.builtin == "all" for each in within):
             return self.computers()
-        if rules := _rules_of(within):
-            return self._fitting(Rules(rules), self._direct(_MEMBER_IDS, within, collection_id))
+        if _rules_of(within):
+            return self._by_ids(number for number, _ in self._names(within, collection_id))
         return to_computers(self._direct(_MEMBERS, within, collection_id))
+
+    def member_names(self, collection_id: int, *, include_subcollections: bool = False) -> Iterator[tuple[int, str]]:
+        return self._names(self._within(collection_id, include_subcollections), collection_id)
 
     def count_members(self, collection_id: int, *, include_subcollections: bool = False) -> int:
         within = self._within(collection_id, include_subcollections)
         if any(each.builtin == "all" for each in within):
             return self._number(_COUNT_ALL)
-        if not _rules_of(within):
-            return self._number(_COUNT_MEMBERS[len(within) > 1], collection=collection_id)
-        return sum(1 for _ in self.members(collection_id, include_subcollections=include_subcollections))
+        rules, deep = _rules_of(within), len(within) > 1
+        if not rules:
+            return self._number(_COUNT_MEMBERS[deep], collection=collection_id)
+        everybody = all_with_rules(self._link, Rules(rules), by_name=False)
+        return sum(1 for _ in _held(everybody, self._link.each(_MEMBER_IDS[deep], collection=collection_id)))
 
     def count_all_members(self) -> Mapping[int, int]:
         everything = self.collections()
         counts: Counter[int] = Counter(dict(self._link.rows(_COUNT_DIRECT)))
         counts.update({each.id: self._number(_COUNT_ALL) for each in everything if each.builtin == "all"})
         if rules := _rules_of(everything):
-            compiled = Rules(rules)
-            for each, direct in self._with_places():
-                for number in compiled.holding(each, each.firmware) - direct:
-                    counts[number] += 1
+            places = groupby(self._link.each(_PLACES), itemgetter(0))
+            following = next(places, None)
+            kinds: Counter[frozenset[int]] = Counter()
+            for number, _, fitting in all_with_rules(self._link, Rules(rules), by_name=False):
+                if following is not None and following[0] == number:
+                    kinds[fitting.difference(place for _, place in following[1])] += 1
+                    following = next(places, None)
+                elif fitting:
+                    kinds[fitting] += 1
+            for kind, computers in kinds.items():
+                counts.update(dict.fromkeys(kind, computers))
         return counts
 
     def add_members(self, collection_id: int, computers: Sequence[Computer]) -> int:
@@ -159,31 +183,37 @@ class Members(Collections, Computers):
         many = self._number(_COUNT_UP_TO[deep], collection=collection_id, most=MANY) >= MANY
         return self._link.each(statements[deep, many], collection=collection_id)
 
-    def _fitting(self, rules: Rules, direct: Iterable[Row]) -> Iterator[Computer]:
-        """Computers that fit a rule or are direct members, whose ids come in the order of all computers."""
-        ids = (row[0] for row in direct)
-        following = next(ids, None)
-        for each in self.computers():
-            if each.id == following:
-                following = next(ids, None)
-                yield each
-            elif rules.holding(each, each.firmware):
-                yield each
+    def _names(self, within: Sequence[Collection], collection_id: int) -> Iterator[tuple[int, str]]:
+        """Ids and names of all members of a collection, and of the others `within` it, by name."""
+        if any(each.builtin == "all" for each in within):
+            return ((number, name) for number, name in self._link.each(NAMES[True]))
+        direct = ((number, name) for number, name in self._direct(_MEMBER_NAMES, within, collection_id))
+        rules = _rules_of(within)
+        return _held(all_with_rules(self._link, Rules(rules), by_name=True), direct) if rules else direct
 
-    def _with_places(self) -> Iterator[tuple[Computer, frozenset[int]]]:
-        """All computers, each with the collections of which it is a direct member; read as one iterates."""
-        places = groupby(self._link.each(_PLACES), itemgetter(0))
-        following = next(places, None)
-        for each in self.computers():
-            direct: frozenset[int] = frozenset()
-            if following is not None and following[0] == each.id:
-                direct = frozenset(row[1] for row in following[1])
-                following = next(places, None)
-            yield each, direct
+    def _by_ids(self, numbers: Iterator[int]) -> Iterator[Computer]:
+        """Computers whose ids come by name; the first ones at once."""
+        while chunk := list(islice(numbers, CHUNK)):
+            keys = {f"c{index}": number for index, number in enumerate(chunk)}
+            yield from to_computers(self._link.rows(computers_by_id(len(chunk)), **keys))
 
     def _number(self, statement: Statement, **values: object) -> int:
         number: int = self._link.rows(statement, **values)[0][0]
         return number
+
+
+def _held(
+    everybody: Iterable[tuple[int, str, frozenset[int]]], direct: Iterable[Sequence[Any]]
+) -> Iterator[tuple[int, str]]:
+    """Ids and names of those who fit a rule or are among `direct`, whose ids come in the order of `everybody`."""
+    ids = (row[0] for row in direct)
+    following = next(ids, None)
+    for number, name, fitting in everybody:
+        if number == following:
+            following = next(ids, None)
+            yield number, name
+        elif fitting:
+            yield number, name
 
 
 def _rules_of(collections: Iterable[Collection]) -> dict[int, tuple[CollectionRule, ...]]:
