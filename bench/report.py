@@ -15,6 +15,7 @@ _WIDTH, _LABEL, _BAR, _GAP = 720, 150, 18, 8
 """pixels"""
 _ROOM = 400
 """pixels of the longest bar"""
+_SINGLE = "most figures are of one round: they show about where a server stands, not that a bar is met by a few percent"
 
 
 def write(
@@ -84,7 +85,7 @@ def _length(results: list[Result]) -> str:
 
 def _less(unmeasured: Sequence[str], quick: Sequence[str]) -> list[str]:
     """What there is no figure of, and what figures of a quick run rest on."""
-    lines = [f"* {sentence}" for sentence in quick]
+    lines = [f"* {sentence}" for sentence in (_SINGLE, *quick)] if quick else []
     if unmeasured:
         lines.append(f"* no figures: {', '.join(f'`{load}`' for load in unmeasured)}")
     title = "What a quick run leaves out" if quick else "What was not measured"
