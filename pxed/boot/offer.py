@@ -1,23 +1,23 @@
 """What a verdict looks like on ports 67 and 4011: the shape of the reply, chosen by firmware from a table.
 
-A shape is data with its reason. The first that fits client, firmware and verdict is used, on both ports alike.
+A shape is data with its reason. The first that fits client, firmware, verdict and moment is used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from pxed.errors import WireError
-from pxed.policy.facts import Client, Facts
+from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Abort, Boot, Ignore, Verdict, Wait
 from pxed.wire.architecture import Firmware
 from pxed.wire.dhcp import BOOTREPLY, BROADCAST_FLAG, MessageType, Option, Packet
 from pxed.wire.ipxe import Settings
-from pxed.wire.pxe import DiscoveryControl, MenuItem, MenuPrompt, VendorOptions
+from pxed.wire.pxe import BootServer, DiscoveryControl, MenuItem, MenuPrompt, VendorOptions
 
 _UNSPECIFIED = IPv4Address(0)
 _HEADER_NAME_BYTES = 127
@@ -48,11 +48,13 @@ class Shape:
     firmware: frozenset[Firmware]
     verdicts: tuple[type[Verdict], ...]
     boot_file: BootFile
-    vendor_information: bytes | None
-    """value of option 43"""
+    vendor_information: VendorOptions | None
+    """option 43; the boot server of its menu is ours"""
     settings: Settings | None
     """what iPXE is told in option 175, besides which authority it shall trust"""
     reason: str
+    first_only: bool = False
+    """only for the first packet of a boot, and only if no delay lets another server be chosen"""
 
 
 class Terms(NamedTuple):
@@ -81,6 +83,8 @@ class Terms(NamedTuple):
 
 _LOCAL_BOOT = 0
 """the boot server type that means the next boot device (PXE 2.1 section 2.4)"""
+_NETWORK_BOOT = 0x8000
+"""a boot server type for vendors' use (PXE 2.1 section 2.4): this service point"""
 _ANY_FIRMWARE = frozenset(Firmware)
 _ALL_PXE = frozenset({Client.PXE})
 
@@ -117,7 +121,7 @@ SHAPES: tuple[Shape, ...] = (
             control=DiscoveryControl.NO_BROADCAST | DiscoveryControl.NO_MULTICAST,
             menu=(MenuItem(_LOCAL_BOOT, b"Local boot"),),
             prompt=MenuPrompt(0, b"Local boot"),
-        ).encode(),
+        ),
         None,
         "a menu whose first item is local boot, chosen at once: the firmware goes on to the next boot device without "
         "loading anything (PXE 2.1 section 3.1; EDK2 PxeBcBoot.c PxeBcDiscoverBootFile: type 0 aborts)",
@@ -128,9 +132,27 @@ SHAPES: tuple[Shape, ...] = (
         frozenset({Firmware.BIOS}),
         (Boot, Wait),
         BootFile.LOADER,
-        VendorOptions(control=DiscoveryControl.BOOT_FILE).encode(),
+        VendorOptions(control=DiscoveryControl.BOOT_FILE),
         None,
         "BIOS ROMs boot straight from an offer with option 43.6 bit 3 and a file name (PXE 2.1 table 2-1)",
+    ),
+    Shape(
+        "boot-from-first-offer",
+        _ALL_PXE,
+        frozenset({Firmware.UEFI}),
+        (Boot, Wait),
+        BootFile.LOADER,
+        VendorOptions(
+            control=DiscoveryControl.NO_BROADCAST | DiscoveryControl.NO_MULTICAST | DiscoveryControl.BOOT_FILE,
+            menu=(MenuItem(_NETWORK_BOOT, b"Network boot"),),
+            prompt=MenuPrompt(0, b"Network boot"),
+        ),
+        None,
+        "asking port 4011 costs EDK2 a second, since it collects replies until its time is up (Dhcp4Impl.c, "
+        "PxeDhcpInput); with bit 3 it takes the file of the offer. Builds of before May 2013 do not know the bit: they "
+        "take the first item of the menu and ask its boot server, port 4011. EDK2 prefers this form to one without "
+        "option 43, so it is left out where a delay is to let another server win",
+        first_only=True,
     ),
     Shape(
         "boot-server",
@@ -141,14 +163,14 @@ SHAPES: tuple[Shape, ...] = (
         None,
         None,
         "without option 43 EDK2 asks port 4011 and takes the file name from that reply (PxeBcDhcp4.c, ProxyBinl); some "
-        "firmware ignores offers with the bypass bit, and all that is known accepts this form",
+        "firmware is said to ignore offers with bit 3, and all that is known accepts this form",
     ),
 )
 
 
 def shape_for(facts: Facts, verdict: Verdict) -> Shape | None:
-    """The shape of the reply to `facts`; None for silence. It asks for the kind of client, firmware and verdict alone:
-    replies are prepared by these."""
+    """The shape of the reply to `facts`; None for silence. It asks for what is common to all packets of a form
+    (responder/hearing.py) and for the kind of verdict alone: replies are prepared by these."""
     if isinstance(verdict, Ignore):
         return None
     return next(
@@ -158,9 +180,16 @@ def shape_for(facts: Facts, verdict: Verdict) -> Shape | None:
             if facts.client in shape.clients
             and facts.architecture.firmware in shape.firmware
             and isinstance(verdict, shape.verdicts)
+            and (_is_first(facts) or not shape.first_only)
         ),
         None,
     )
+
+
+def _is_first(facts: Facts) -> bool:
+    """Whether it is the first packet of a boot, and answered at once. Firmware that does not take the form which is for
+    those is given the other one when it asks again."""
+    return facts.stage is Stage.FIRMWARE and not facts.asks_again and facts.waited == float("inf")
 
 
 def needs_loader(shape: Shape) -> bool:
@@ -222,9 +251,9 @@ def _options(request: Packet, shape: Shape, terms: Terms, name: bytes, message_t
     guid = request.options.get(Option.CLIENT_MACHINE_IDENTIFIER)
     if guid is not None and len(guid) <= _GUID_BYTES:
         options[Option.CLIENT_MACHINE_IDENTIFIER] = guid
-    vendor_information = _vendor_information(request, shape)
+    vendor_information = _vendor_information(request, shape, terms)
     if vendor_information is not None:
-        options[Option.VENDOR_SPECIFIC_INFORMATION] = vendor_information
+        options[Option.VENDOR_SPECIFIC_INFORMATION] = vendor_information.encode()
     settings = _settings(shape, terms)
     if settings is not None:
         options[Option.ETHERBOOT] = settings.encode()
@@ -242,13 +271,14 @@ def _settings(shape: Shape, terms: Terms) -> Settings | None:
     return shape.settings
 
 
-def _vendor_information(request: Packet, shape: Shape) -> bytes | None:
+def _vendor_information(request: Packet, shape: Shape, terms: Terms) -> VendorOptions | None:
     """Option 43 of the reply: the shape's, or the boot item that a Boot Server Discover asked for, returned unchanged
     (PXE 2.1 section 2.2.3; iPXE pxebs compares it)."""
     if shape.vendor_information is not None:
-        return shape.vendor_information
+        ours = tuple(item.type for item in shape.vendor_information.menu if item.type != _LOCAL_BOOT)
+        return replace(shape.vendor_information, servers=tuple(BootServer(one, (terms.server,)) for one in ours))
     try:
         item = VendorOptions.decode(request.options.get(Option.VENDOR_SPECIFIC_INFORMATION, b"")).item
     except WireError:
         return None
-    return VendorOptions(item=item).encode() if item is not None else None
+    return VendorOptions(item=item) if item is not None else None

@@ -50,6 +50,8 @@ class Facts:
     """giaddr, if a relay agent forwarded the packet"""
     https: bool = False
     """the boot loader said that it speaks HTTPS"""
+    asks_again: bool = False
+    """its `secs` is not zero: firmware whose first packet got no answer that suited it (iPXE keeps flags there)"""
     waited: float = float("inf")
     """seconds since the first packet of this boot, by our own clock; infinite where a delay makes no sense"""
 

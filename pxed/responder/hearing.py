@@ -16,7 +16,7 @@ from pxed.site.identifiers import format_mac
 from pxed.wire.architecture import architecture
 from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
 from pxed.wire.ipxe import Build, Feature, is_ipxe
-from pxed.wire.layout import Common, Layout, Own
+from pxed.wire.layout import Common, Layout, Own, asks_again
 from pxed.wire.pxe import architecture_code, client_guid, vendor_class
 
 _ETHERNET_BYTES = 6
@@ -76,6 +76,7 @@ def facts_of(packet: Packet, place: Place) -> Facts | None:
         interface=place.interface.name,
         relay=packet.giaddr if packet.giaddr != _UNSPECIFIED else None,
         https=client is Client.IPXE and _speaks_https(packet),
+        asks_again=packet.secs != 0,
     )
 
 
@@ -84,15 +85,15 @@ class Hearing:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._layouts: dict[int, list[tuple[Layout, dict[Common, Form]]]] = {}
-        """by length of packet"""
+        self._layouts: dict[int, list[tuple[Layout, dict[tuple[Common, bool], Form]]]] = {}
+        """by length of packet; forms by what is common and whether the client asks again"""
         self._forms = 0
 
     def hear(self, data: bytes) -> tuple[Form, Own]:
         """What the packet in `data` is, and what it says of its sender alone; WireError if it is no packet."""
         for layout, forms in self._layouts.get(len(data), ()):
             common, own = layout.split(data)
-            form = forms.get(common)
+            form = forms.get((common, asks_again(data)))
             if form is not None and own.mac != _NO_ADDRESS:
                 return form, own
         packet = decode(data)
@@ -116,13 +117,13 @@ class Hearing:
             forms = {}
             known.insert(0, (layout, forms))
             del known[_MOST_LAYOUTS:]
-        forms[layout.split(data)[0]] = form
+        forms[layout.split(data)[0], asks_again(data)] = form
 
 
 def facts_about(own: Own, form: Facts, waited: float) -> Facts:
     """The facts of a packet like the one that told `form`, from another client."""
     guid = uuid.UUID(bytes_le=own.guid) if own.guid else None
-    kind = form.architecture, form.client, form.stage, form.interface, form.relay, form.https
+    kind = form.architecture, form.client, form.stage, form.interface, form.relay, form.https, form.asks_again
     return Facts(format_mac(own.mac), guid, *kind, waited)
 
 

@@ -121,6 +121,11 @@ class Layout:
         return self._struct.pack(*self._order(common + own))
 
 
+def asks_again(data: bytes) -> bool:
+    """Whether `secs` of a packet is not zero. How many seconds it says nobody reads, so it is no part of `Common`."""
+    return data[_SECS[0] : _SECS[1]] != b"\0\0"
+
+
 def _is_guid(value: bytes) -> bool:
     """RFC 4578 section 2.3: type 0 and 16 octets."""
     return len(value) == 17 and value[0] == 0

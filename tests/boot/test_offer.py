@@ -1,6 +1,8 @@
 """Offer shapes: which client gets which reply, octet by octet where firmware cares."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 
@@ -21,8 +23,8 @@ DISCOVER = {
 }
 
 
-def facts(client: Client, code: int) -> Facts:
-    return Facts("52:54:00:12:34:56", None, architecture(code), client, Stage.FIRMWARE, "eth0")
+def facts(client: Client, code: int, stage: Stage = Stage.FIRMWARE) -> Facts:
+    return Facts("52:54:00:12:34:56", None, architecture(code), client, stage, "eth0")
 
 
 def request(**fields: object) -> Packet:
@@ -33,7 +35,7 @@ def request(**fields: object) -> Packet:
 def shaped(
     client: Client, code: int, verdict: Verdict, asked: Packet | None = None, *, at_4011: bool = False
 ) -> Packet:
-    shape = shape_for(facts(client, code), verdict)
+    shape = shape_for(facts(client, code, Stage.REQUEST if at_4011 else Stage.FIRMWARE), verdict)
     assert shape is not None
     return decode(reply(asked or request(), shape, TERMS, at_4011=at_4011).encode())
 
@@ -42,9 +44,10 @@ def shaped(
     ("client", "code", "verdict", "name"),
     [
         (Client.PXE, 0, BOOT, "boot-from-offer"),
-        (Client.PXE, 7, BOOT, "boot-server"),
-        (Client.PXE, 9, BOOT, "boot-server"),
-        (Client.PXE, 11, BOOT, "boot-server"),
+        (Client.PXE, 7, BOOT, "boot-from-first-offer"),
+        (Client.PXE, 9, BOOT, "boot-from-first-offer"),
+        (Client.PXE, 11, BOOT, "boot-from-first-offer"),
+        (Client.PXE, 22, BOOT, "boot-server"),
         (Client.PXE, 0, ABORT, "local-boot-menu"),
         (Client.PXE, 7, ABORT, "local-boot-menu"),
         (Client.IPXE, 0, BOOT, "ipxe-script"),
@@ -92,8 +95,30 @@ def test_bios_boots_from_the_offer() -> None:
     assert packet.file == b"snponly.efi"
 
 
-def test_uefi_gets_no_option_43_and_asks_4011() -> None:
-    assert Option.VENDOR_SPECIFIC_INFORMATION not in shaped(Client.PXE, 7, BOOT).options
+def test_uefi_boots_from_the_first_offer_and_finds_our_port_4011_in_its_menu_if_it_does_not_know_how() -> None:
+    packet = shaped(Client.PXE, 7, BOOT)
+    assert packet.file == b"snponly.efi"
+    options = VendorOptions.decode(packet.options[Option.VENDOR_SPECIFIC_INFORMATION])
+    assert options.control is not None
+    assert DiscoveryControl.BOOT_FILE in options.control
+    [item], [server] = options.menu, options.servers
+    assert item.type == server.type != 0
+    assert server.addresses == (TERMS.server,)
+    assert options.prompt is not None
+    assert options.prompt.timeout == 0
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [{"stage": Stage.REQUEST}, {"asks_again": True}, {"waited": 3.0}],
+    ids=["port 4011", "asks again", "others go first"],
+)
+def test_uefi_gets_no_option_43_later_or_where_another_server_is_to_win(otherwise: dict[str, Any]) -> None:
+    shape = shape_for(replace(facts(Client.PXE, 7), **otherwise), BOOT)
+    assert shape is not None
+    packet = decode(reply(request(), shape, TERMS, at_4011=False).encode())
+    assert packet.file == b"snponly.efi"
+    assert Option.VENDOR_SPECIFIC_INFORMATION not in packet.options
 
 
 def test_option_67_ends_with_nul_and_is_not_last() -> None:

@@ -1,6 +1,7 @@
 """From datagram to datagram: who is answered, with what, and where to."""
 
 import uuid
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 from unittest.mock import patch
@@ -125,6 +126,17 @@ def test_bios_gets_its_own_loader(bench: Bench) -> None:
     add_computer(bench.site)
     advertise(bench.site, Kind.OPTIONAL)
     assert bench.answered(discover(0)).file == b"undionly.kpxe"
+
+
+def test_uefi_firmware_that_asks_again_gets_the_other_form_of_offer(bench: Bench) -> None:
+    add_computer(bench.site)
+    advertise(bench.site, Kind.MANDATORY)
+    has_menu = []
+    for seconds in (0, 4, 12, 0):
+        offer = bench.answered(replace(discover(), secs=seconds))
+        assert offer.file == b"snponly.efi"
+        has_menu.append(Option.VENDOR_SPECIFIC_INFORMATION in offer.options)
+    assert has_menu == [True, False, False, True]
 
 
 def test_ipxe_asking_4011_is_answered_from_there_with_an_ack_and_its_script(bench: Bench) -> None:
@@ -283,7 +295,7 @@ def request_of(machine: dict[str, Any], place: Place, xid: int, ciaddr: int, gia
     return Packet(
         BOOTREQUEST,
         xid=xid,
-        secs=xid & 0xFFFF,
+        secs=xid & 4,
         flags=flags,
         ciaddr=IPv4Address(ciaddr),
         giaddr=IPv4Address(giaddr),
