@@ -22,16 +22,31 @@ LIMITS = Limits(max_block_size=65464, mtu=65536, max_window=64, timeout=1.0)
 Fate = Callable[[], tuple[float, ...]]
 """The delays in seconds after which copies of the next packet arrive: none if it is lost"""
 
+OK = (0.001,)
+"""Once, after a millisecond."""
+LOST: tuple[float, ...] = ()
+
 
 def reliable() -> tuple[float, ...]:
-    """Each packet arrives once, after a millisecond."""
-    return (0.001,)
+    """No packet is lost."""
+    return OK
 
 
 def agreed(options: dict[str, int] | None = None) -> Terms:
     """The terms for a request with `options`."""
     pairs = tuple((name, str(value)) for name, value in (options or {}).items())
     return negotiate(ReadRequest(b"file", "octet", pairs), LIMITS)
+
+
+def session(options: dict[str, int] | None = None, size: int = 10_000) -> Session:
+    """One with those terms, without a network."""
+    return Session(agreed(options), size, retries=6, unproven_timeout=LIMITS.timeout)
+
+
+def acknowledge(one: Session, block: int, now: float) -> tuple[int, int]:
+    """What is sent at once, be it by the timer that this sets off."""
+    blocks = one.acknowledge(block, now)
+    return one.expire(now) if blocks == NOTHING and one.deadline == now else blocks
 
 
 @dataclass
