@@ -20,9 +20,10 @@ from bench.network import INTERFACE, Network, network
 from bench.network import run as run_program
 from bench.result import SUBJECT, Result
 from bench.serving import Silent, resident, running
+from pxed.site.boot_image import Cpu, ImageFile, ImageVariant
 from pxed.site.database import open_database
 from pxed.site.draft import Draft
-from pxed.site.model import Cpu, ImageFile, ImageVariant, Kind
+from pxed.site.model import Kind
 from pxed.site.sql import Link, transaction
 
 _LOADER = "snponly.efi"

@@ -19,7 +19,7 @@ from bench.processor import cpu_seconds
 from bench.result import SUBJECT, Result
 from bench.serving import running, until_listening
 from pxed.boot.token import Grant, seal
-from pxed.site.model import Cpu
+from pxed.site.boot_image import Cpu
 
 _PXED_PORT, _NGINX_PORT = 8067, 8068
 _PXED_TLS_PORT, _NGINX_TLS_PORT = 8443, 8444

@@ -25,7 +25,8 @@ from pxed.policy.rerun import Run, run_of
 from pxed.policy.schedule import timetable_of
 from pxed.policy.verdict import Boot, Choice
 from pxed.policy.words import Words
-from pxed.site.model import EPOCH, Advertisement, EventKind, Kind, PxeRecord, RecordState, Sighting
+from pxed.site.event import EventKind
+from pxed.site.model import EPOCH, Advertisement, Kind, PxeRecord, RecordState, Sighting
 from pxed.site.restraints import Tally
 from pxed.site.sizes import Sizes
 from pxed.site.store import Jobs, Line, Tx

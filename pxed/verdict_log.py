@@ -11,7 +11,8 @@ from pxed.policy.decide import is_held_back
 from pxed.policy.facts import Facts
 from pxed.policy.verdict import Abort, Boot, Verdict, Wait
 from pxed.records import Records
-from pxed.site.model import Computer, EventKind, Evidence
+from pxed.site.event import EventKind
+from pxed.site.model import Computer, Evidence
 
 log = logging.getLogger("pxed.verdict")
 

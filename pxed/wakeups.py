@@ -16,7 +16,8 @@ from pxed.config import Config
 from pxed.errors import PxedError
 from pxed.interfaces import Interface
 from pxed.policy.wakeup import assignment_to_wake_for, to_wake
-from pxed.site.model import Advertisement, EventKind, Plan
+from pxed.site.event import EventKind
+from pxed.site.model import Advertisement, Plan
 from pxed.site.store import Jobs, Line, Tx
 from pxed.waking import wake
 

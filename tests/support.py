@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from pxed.errors import PxedError, StoreError
+from pxed.site.boot_image import Cpu, ImageFile, ImageVariant
 from pxed.site.draft import Draft
-from pxed.site.model import Advertisement, Computer, Cpu, ImageFile, ImageVariant, Kind
+from pxed.site.model import Advertisement, Computer, Kind
 from pxed.site.store import Tx
 from tests.site_in_memory import MemorySite
 

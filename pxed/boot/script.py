@@ -16,7 +16,7 @@ from functools import cache
 import jinja2
 
 from pxed.policy.verdict import Boot, Choice
-from pxed.site.model import ImageVariant
+from pxed.site.boot_image import ImageVariant
 
 F12 = "0x197e"
 """iPXE's key code of F12, ESC [24~ (include/ipxe/keys.h; builds after v1.21.1 map it to their wider codes)."""

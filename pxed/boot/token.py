@@ -20,7 +20,7 @@ import uuid
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from pxed.site.model import Cpu
+from pxed.site.boot_image import Cpu
 
 KEY_BYTES = 32
 _SEAL_BYTES = 16

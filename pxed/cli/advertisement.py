@@ -18,7 +18,8 @@ from pxed.cli.terms import apply, in_words, term_options, upcoming
 from pxed.errors import UsageError
 
 if TYPE_CHECKING:
-    from pxed.site.model import Advertisement, SetBy
+    from pxed.site.event import SetBy
+    from pxed.site.model import Advertisement
 
 _COLUMNS = {
     "id": "Id",

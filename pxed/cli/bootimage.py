@@ -14,10 +14,10 @@ from pxed.cli.names import find_boot_image
 from pxed.cli.output import print_fields, print_rows
 from pxed.cli.session import Session
 from pxed.errors import PxedError
-from pxed.site.model import Cpu
+from pxed.site.boot_image import Cpu
 
 if TYPE_CHECKING:
-    from pxed.site.model import BootImage
+    from pxed.site.boot_image import BootImage
     from pxed.site.store import Tx
 
 _COLUMNS = {"name": "Name", "architectures": "Architectures", "size": "Bytes", "created_at": "Made"}

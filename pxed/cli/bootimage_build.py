@@ -17,7 +17,7 @@ from pxed.cli.session import Session
 from pxed.image import library
 from pxed.image.build import COMMAND_LINE, KERNELS, Progress
 from pxed.image.build import build as build_image
-from pxed.site.model import Cpu
+from pxed.site.boot_image import Cpu
 
 
 @click.command

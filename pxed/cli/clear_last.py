@@ -13,7 +13,8 @@ from pxed.cli.output import cell
 from pxed.cli.session import Session
 from pxed.cli.subjects import find_subject
 from pxed.errors import UsageError
-from pxed.site.model import EventKind, Kind
+from pxed.site.event import EventKind
+from pxed.site.model import Kind
 
 if TYPE_CHECKING:
     from pxed.site.model import Advertisement, PxeRecord

@@ -10,7 +10,7 @@ from pxed.cli.log import KINDS
 from pxed.cli.output import print_rows
 from pxed.cli.session import Session
 from pxed.cli.subjects import find_subject
-from pxed.site.model import EventKind
+from pxed.site.event import EventKind
 
 _COLUMNS = {"at": "Time", "kind": "Kind", "text": "What", "user": "Who"}
 

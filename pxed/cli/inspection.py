@@ -22,7 +22,8 @@ from pxed.interfaces import Interface, bind_udp, listen_tcp, scan, select
 from pxed.loaders import find_loaders
 from pxed.policy.password import unattended
 from pxed.ports import boot_server_port, dhcp_port, http_port, https_port, refusal, tftp_port
-from pxed.site.model import Advertisement, BootImage, Cpu, Password
+from pxed.site.boot_image import BootImage, Cpu
+from pxed.site.model import Advertisement, Password
 from pxed.tls.shown import examine, shown
 
 _SINCE_13 = "ipxe, from Debian 13 on"

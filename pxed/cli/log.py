@@ -15,7 +15,7 @@ from pxed.cli.names import TimeType, find_collection
 from pxed.cli.output import cell, print_json_line, say
 from pxed.cli.session import Session
 from pxed.cli.subjects import find_subject
-from pxed.site.model import Event, EventKind
+from pxed.site.event import Event, EventKind
 
 if TYPE_CHECKING:
     from pxed.site.store import Tx

@@ -13,8 +13,9 @@ from pxed.site.assignments import YEARS
 from pxed.site.identifiers import parse_guid, parse_mac
 
 if TYPE_CHECKING:
+    from pxed.site.boot_image import BootImage
     from pxed.site.identity import IdentifierKind
-    from pxed.site.model import Advertisement, BootImage, Collection, TaskSequence
+    from pxed.site.model import Advertisement, Collection, TaskSequence
     from pxed.site.store import Tx
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pxed.site.model import EventKind
+from pxed.site.event import EventKind
 
 if TYPE_CHECKING:
     from pxed.policy.membership import Way

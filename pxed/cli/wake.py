@@ -11,7 +11,7 @@ from pxed.cli.names import find_collection
 from pxed.cli.session import Session
 from pxed.cli.subjects import find_subject
 from pxed.errors import Unavailable, UsageError
-from pxed.site.model import EventKind
+from pxed.site.event import EventKind
 
 if TYPE_CHECKING:
     from pxed.site.store import Tx

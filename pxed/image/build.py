@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pxed.errors import Unavailable, UsageError
 from pxed.image import initramfs, modules, packages, runtime
-from pxed.site.model import Cpu
+from pxed.site.boot_image import Cpu
 
 KERNEL = "vmlinuz"
 INITRD = "initrd.img"

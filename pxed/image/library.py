@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pxed.errors import NotPermitted, PxedError, UsageError
 from pxed.files import give_to_owner_of, sync_directory
-from pxed.site.model import BootImage, Cpu, ImageFile, ImageVariant
+from pxed.site.boot_image import BootImage, Cpu, ImageFile, ImageVariant
 from pxed.site.store import Tx
 
 MAX_COMMAND_LINE = 1024

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pxed.config import PasswordConfig
 from pxed.passwords.throttle import Limits, Throttle
 from pxed.policy.verdict import Lock
-from pxed.site.model import EventKind
+from pxed.site.event import EventKind
 from pxed.site.store import Jobs, Line, Reader, Tx
 
 if TYPE_CHECKING:

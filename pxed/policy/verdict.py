@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from pxed.policy.identify import Identity
 from pxed.policy.words import Words
-from pxed.site.model import EPOCH, Advertisement, ImageVariant, PasswordScope
+from pxed.site.boot_image import ImageVariant
+from pxed.site.model import EPOCH, Advertisement, PasswordScope
 
 
 class Finding(NamedTuple):

@@ -1,4 +1,4 @@
-"""The site in frozen dataclasses: computers, collections, boot images, task sequences, advertisements, records.
+"""The site in frozen dataclasses: computers, collections, task sequences, advertisements, records.
 
 Everything above this floor speaks of these; only `site/` itself knows that they come from a database. Times are aware
 datetimes in UTC. Identifiers are the database's integers; names are what people use and are unique within their kind,
@@ -8,27 +8,16 @@ except those of advertisements.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from pxed.site.boot_image import BootImage
 from pxed.site.identity import Identifiers
 from pxed.site.restraints import Restraints, Tally
 from pxed.wire.architecture import LOADER_KEYS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Cpu(StrEnum):
-    """What a boot image is built for, in Debian's names."""
-
-    AMD64 = "amd64"
-    I386 = "i386"
-    ARM64 = "arm64"
-    ARMHF = "armhf"
-    RISCV64 = "riscv64"
-    LOONG64 = "loong64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,47 +81,6 @@ class Collection:
     hand_outs_per_hour: int | None = None
     """at most so many mandatory hand-outs to its members; None for no limit of its own"""
     rules: tuple[CollectionRule, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """One file of a boot image variant, kept under `images/<image id>/<cpu>/<name>` in the state directory."""
-
-    name: str
-    """its name in URLs and on disk: one path component"""
-    size: int
-    sha256: str
-    """64 lower-case hexadecimal digits"""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageVariant:
-    """What a boot image is on one processor architecture: a Linux kernel with its initial RAM disks."""
-
-    cpu: Cpu
-    kernel: ImageFile
-    initrds: tuple[ImageFile, ...]
-    command_line: str
-
-    @property
-    def files(self) -> tuple[ImageFile, ...]:
-        """All files in the order in which a boot loader fetches them."""
-        return (self.kernel, *self.initrds)
-
-
-@dataclass(frozen=True, slots=True)
-class BootImage:
-    """What a computer runs after the boot loader, one variant per architecture. Its files never change: a new build
-    under the same name gets a new id, so that a transfer never sees a mixture."""
-
-    id: int
-    name: str
-    variants: tuple[ImageVariant, ...]
-    created_at: datetime
-
-    def variant_for(self, cpus: Sequence[str]) -> ImageVariant | None:
-        """The variant for the first of `cpus`, in Debian's names, that this image has."""
-        return next((variant for cpu in cpus for variant in self.variants if variant.cpu == cpu), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,43 +313,3 @@ class Overview:
     """identifiers that disagree and nobody has settled"""
     mandatory: dict[RecordState, int]
     """how many tries of mandatory advertisements are in each state"""
-
-
-@dataclass(frozen=True, slots=True)
-class SetBy:
-    """Who gave a value to something that decides, and when."""
-
-    user: str
-    at: datetime
-
-
-class EventKind(StrEnum):
-    """What a line of history is about."""
-
-    VERDICT = "verdict"
-    TRANSFER = "transfer"
-    STATE = "state"
-    CLEAR = "clear"
-    EDIT = "edit"
-    IDENTITY = "identity"
-    """identifiers that disagree, and how that was settled"""
-    PASSWORD = "password"  # noqa: S105 - no password
-    """a password was right, wrong, or asked for too often"""
-    GUARD = "guard"
-    """what is due was held back, or all of it was stopped"""
-    WAKE = "wake"
-    """a magic packet was sent"""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One line of history."""
-
-    id: int
-    at: datetime
-    kind: EventKind
-    subject: str
-    """as in PxeRecord; empty for events of the site"""
-    text: str
-    user: str
-    """who did it on the command line; empty for the service"""

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pxed.boot.token import Grant
-from pxed.site.model import Cpu
+from pxed.site.boot_image import Cpu
 from pxed.tftp.session import Outcome
 from pxed.wire.tftp import ErrorCode
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pxed.image.build import COMMAND_LINE, Built, build
-from pxed.site.model import Cpu
+from pxed.site.boot_image import Cpu
 from tests.agent.service_point import ServicePoint, command, serving
 
 pytestmark = [pytest.mark.firmware, pytest.mark.timeout(400)]

@@ -18,7 +18,8 @@ from pxed.boot.script import (
     shown,
 )
 from pxed.policy.verdict import Boot, Choice, Finding
-from pxed.site.model import Advertisement, Cpu, ImageFile, ImageVariant, Kind
+from pxed.site.boot_image import Cpu, ImageFile, ImageVariant
+from pxed.site.model import Advertisement, Kind
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 KERNEL, INITRD = ImageFile("vmlinuz", 1, "0" * 64), ImageFile("initramfs.img", 1, "0" * 64)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pxed.boot.token import Grant, Ticket, TokenError, seal, unseal_grant, unseal_ticket
-from pxed.site.model import Cpu
+from pxed.site.boot_image import Cpu
 
 KEY = bytes(range(32))
 LAST = 2**32 - 1

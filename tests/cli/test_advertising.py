@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pxed.cli.session import Session, user_name
-from pxed.site.model import EventKind, PxeRecord, RecordState, Sighting
+from pxed.site.event import EventKind
+from pxed.site.model import PxeRecord, RecordState, Sighting
 from pxed.site.store import Tx
 from tests.cli.conftest import Pxed
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pxed.site.database import open_database
-from pxed.site.model import EventKind
+from pxed.site.event import EventKind
 from pxed.site.sql import transaction
 from tests.cli.conftest import Pxed
 

@@ -16,7 +16,7 @@ from pxed import content as content_module
 from pxed.boot.token import Grant, Ticket, seal
 from pxed.content import Content, ContentError, Opened, Problem, require_openat2
 from pxed.errors import Unavailable
-from pxed.site.model import Cpu
+from pxed.site.boot_image import Cpu
 
 KEY = bytes(range(32))
 GRANT = Grant(record_id=7, try_number=2, image_id=42, cpu=Cpu.AMD64, expires=1_000_000)

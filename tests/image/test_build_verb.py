@@ -10,7 +10,7 @@ import pytest
 from pxed.cli import bootimage_build
 from pxed.cli.main import run
 from pxed.image.build import COMMAND_LINE, INITRD, KERNEL, Built, Progress
-from pxed.site.model import Cpu
+from pxed.site.boot_image import Cpu
 
 
 @pytest.fixture

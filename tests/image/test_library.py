@@ -16,8 +16,8 @@ from sqlalchemy.engine import Engine
 
 from pxed.errors import PxedError, UsageError
 from pxed.image import library
+from pxed.site.boot_image import BootImage, Cpu
 from pxed.site.database import open_database
-from pxed.site.model import BootImage, Cpu
 from pxed.site.sql import transaction
 from pxed.site.store import Tx
 

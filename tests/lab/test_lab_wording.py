@@ -13,7 +13,8 @@ from pxed.boot.script import Loading, render_boot, render_exit, render_login, re
 from pxed.lab import wording
 from pxed.policy.verdict import Boot, Choice, Finding
 from pxed.sequence.model import CommandStep, Sequence
-from pxed.site.model import Advertisement, Cpu, ImageFile, ImageVariant, Kind
+from pxed.site.boot_image import Cpu, ImageFile, ImageVariant
+from pxed.site.model import Advertisement, Kind
 
 VARIANT = ImageVariant(Cpu.AMD64, ImageFile("vmlinuz", 1, "0" * 64), (), "")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,7 +10,8 @@ from pxed.passwords import checking
 from pxed.passwords.checking import Answer, Attempt, Checker, Outcome
 from pxed.passwords.hashing import Argon2Cost, hashed, is_aged
 from pxed.policy.verdict import Lock
-from pxed.site.model import EventKind, PasswordScope
+from pxed.site.event import EventKind
+from pxed.site.model import PasswordScope
 from tests.site_in_memory import MemorySite
 from tests.support import MAC, NOW, Clock, DirectWriter
 

@@ -12,20 +12,8 @@ from pxed.policy.decide import RULES, decide, name_of
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.identify import Standing
 from pxed.policy.verdict import Abort, Boot, Ignore, Verdict, Wait
-from pxed.site.model import (
-    Advertisement,
-    BootImage,
-    Computer,
-    Cpu,
-    Evidence,
-    ImageFile,
-    ImageVariant,
-    Kind,
-    Known,
-    Plan,
-    PxeRecord,
-    RecordState,
-)
+from pxed.site.boot_image import BootImage, Cpu, ImageFile, ImageVariant
+from pxed.site.model import Advertisement, Computer, Evidence, Kind, Known, Plan, PxeRecord, RecordState
 from pxed.wire.architecture import architecture
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

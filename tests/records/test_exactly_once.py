@@ -23,7 +23,8 @@ from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.record import BOOT_WINDOW
 from pxed.policy.verdict import Boot, Verdict
 from pxed.records import Records, Report
-from pxed.site.model import Cpu, Kind, PxeRecord, RecordState
+from pxed.site.boot_image import Cpu
+from pxed.site.model import Kind, PxeRecord, RecordState
 from pxed.site.store import Tx
 from pxed.verdicts import Verdicts
 from pxed.wire.architecture import architecture

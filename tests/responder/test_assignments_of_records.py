@@ -13,8 +13,9 @@ from pxed.errors import Refused
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Boot
 from pxed.records import Records, Report
+from pxed.site.boot_image import Cpu
 from pxed.site.draft import Draft
-from pxed.site.model import Cpu, Kind, PxeRecord, RecordState, Rerun
+from pxed.site.model import Kind, PxeRecord, RecordState, Rerun
 from pxed.verdicts import Verdicts
 from pxed.wire.architecture import architecture
 from tests.site_in_memory import MemorySite

@@ -11,8 +11,9 @@ from pxed.errors import StoreError
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Abort, Ignore
 from pxed.records import Records
+from pxed.site.event import EventKind
 from pxed.site.identity import IdentifierKind, IdentifierList
-from pxed.site.model import EventKind, Evidence, Kind, Plan
+from pxed.site.model import Evidence, Kind, Plan
 from pxed.site.store import Client as Identifiers
 from pxed.verdicts import Verdicts
 from pxed.wire.architecture import architecture

@@ -5,18 +5,9 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from pxed.site.boot_image import Cpu, ImageFile, ImageVariant
 from pxed.site.draft import Draft
-from pxed.site.model import (
-    Advertisement,
-    Collection,
-    Cpu,
-    ImageFile,
-    ImageVariant,
-    Kind,
-    PxeRecord,
-    RecordState,
-    Sighting,
-)
+from pxed.site.model import Advertisement, Collection, Kind, PxeRecord, RecordState, Sighting
 from pxed.site.store import Tx
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -14,8 +14,9 @@ from pxed.errors import NotFound, PxedError, Refused, UsageError
 from pxed.identities import Identities
 from pxed.policy.suspicion import TOO_MANY
 from pxed.site import settling
+from pxed.site.event import EventKind
 from pxed.site.identity import Conflict, ConflictKind, IdentifierKind, IdentifierList
-from pxed.site.model import Computer, EventKind, RecordState
+from pxed.site.model import Computer, RecordState
 from pxed.site.sql.conflicts import CONFLICTS_KEPT
 from pxed.site.sql.seen import SEEN_KEPT
 from pxed.site.store import Tx

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from pxed.site.model import EventKind
+from pxed.site.event import EventKind
 from pxed.site.sql import SqlTx
 from pxed.site.sql import history as module
 from tests.support import NOW

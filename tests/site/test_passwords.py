@@ -3,7 +3,8 @@
 import pytest
 
 from pxed.errors import NotFound, UsageError
-from pxed.site.model import EventKind, Kind, PasswordScope
+from pxed.site.event import EventKind
+from pxed.site.model import Kind, PasswordScope
 from tests.site_in_memory import MemorySite
 from tests.support import NOW, advertise
 

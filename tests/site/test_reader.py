@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy.engine import Engine
 
+from pxed.site.boot_image import Cpu, ImageFile, ImageVariant
 from pxed.site.draft import Draft
-from pxed.site.model import Cpu, Evidence, ImageFile, ImageVariant, Kind, Known, PxeRecord, RecordState
+from pxed.site.model import Evidence, Kind, Known, PxeRecord, RecordState
 from pxed.site.sql import Link, SqlReader, transaction
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -12,18 +12,10 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from pxed.errors import NotFound, Refused, UsageError
+from pxed.site.boot_image import BootImage, Cpu, ImageFile, ImageVariant
 from pxed.site.draft import Draft
-from pxed.site.model import (
-    BootImage,
-    Cpu,
-    EventKind,
-    ImageFile,
-    ImageVariant,
-    Kind,
-    RecordState,
-    Rerun,
-    SetBy,
-)
+from pxed.site.event import EventKind, SetBy
+from pxed.site.model import Kind, RecordState, Rerun
 from pxed.site.sql import SqlReader, SqlTx, transaction
 from pxed.site.store import Tx
 from tests.site.samples_of_a_site import (

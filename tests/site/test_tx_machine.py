@@ -17,22 +17,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from pxed.errors import PxedError
 from pxed.policy.membership import memberships
 from pxed.policy.suspicion import suspect
+from pxed.site.boot_image import Cpu, ImageFile, ImageVariant
 from pxed.site.database import open_database
 from pxed.site.draft import Draft
+from pxed.site.event import EventKind
 from pxed.site.identifiers import swap_guid
 from pxed.site.identity import IdentifierKind, IdentifierList
-from pxed.site.model import (
-    CollectionRule,
-    Cpu,
-    EventKind,
-    ImageFile,
-    ImageVariant,
-    Kind,
-    PxeRecord,
-    RecordState,
-    RuleKind,
-    Sighting,
-)
+from pxed.site.model import CollectionRule, Kind, PxeRecord, RecordState, RuleKind, Sighting
 from pxed.site.sql import Link, SqlReader, SqlTx
 from pxed.site.store import Tx
 from tests.postgresql import Server

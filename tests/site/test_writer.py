@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from pxed.errors import Refused, StoreError
-from pxed.site.model import Collection, EventKind
+from pxed.site.event import EventKind
+from pxed.site.model import Collection
 from pxed.site.sql import Link, transaction
 from pxed.site.sql.link import Row
 from pxed.site.store import Tx

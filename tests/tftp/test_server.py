@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pxed.boot.token import Grant, seal
-from pxed.site.model import Cpu
+from pxed.site.boot_image import Cpu
 from pxed.tftp.messages import Endpoint
 from pxed.tftp.session import Outcome
 from pxed.tftp.source import COPIED

@@ -11,7 +11,8 @@ from pxed.config import PLAIN_HTTP, Config, Https, PasswordConfig
 from pxed.passwords.checking import Checker
 from pxed.passwords.hashing import Argon2Cost, hashed
 from pxed.records import Records
-from pxed.site.model import EventKind, Kind, PasswordScope, RecordState
+from pxed.site.event import EventKind
+from pxed.site.model import Kind, PasswordScope, RecordState
 from pxed.verdicts import Verdicts
 from pxed.web.app import application
 from pxed.web.logins import PASS_SECONDS, Logins

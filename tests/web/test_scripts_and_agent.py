@@ -12,7 +12,8 @@ from pxed.boot.token import Grant, Ticket, seal, unseal_grant
 from pxed.config import Config, Responder
 from pxed.content import Content
 from pxed.records import Records
-from pxed.site.model import Cpu, Kind, PxeRecord, RecordState
+from pxed.site.boot_image import Cpu
+from pxed.site.model import Kind, PxeRecord, RecordState
 from pxed.transfers import Transfers
 from pxed.verdicts import Verdicts
 from pxed.web.agent import AgentApi

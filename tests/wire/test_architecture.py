@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pxed.site.model import Cpu
+from pxed.site.boot_image import Cpu
 from pxed.wire.architecture import ARCHITECTURES, Architecture, Firmware, architecture, loader_key
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import bindparam, delete, insert, literal_column, or_, select, update
 
 from pxed.errors import NotFound
+from pxed.site.event import EventKind
 from pxed.site.identity import Conflict, ConflictKind, Suspicion
-from pxed.site.model import EventKind
 from pxed.site.sql.identify import both_orders
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Row, Statement

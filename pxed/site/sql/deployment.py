@@ -11,7 +11,8 @@ from operator import itemgetter
 from sqlalchemy import Select, bindparam, delete, insert, select, update
 
 from pxed.errors import NotFound, Refused, UsageError
-from pxed.site.model import BootImage, Cpu, ImageFile, ImageVariant, TaskSequence
+from pxed.site.boot_image import BootImage, Cpu, ImageFile, ImageVariant
+from pxed.site.model import TaskSequence
 from pxed.site.names import check_name
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.instants import from_micros, to_micros

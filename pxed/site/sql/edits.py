@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import BindParameter, bindparam, delete, func, insert, literal_column, select, update
 
-from pxed.site.model import EventKind
+from pxed.site.event import EventKind
 from pxed.site.sql.instants import to_micros
 from pxed.site.sql.link import Link, Statement
 from pxed.site.store import Line

@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from pxed.errors import NotFound, Refused, UsageError
-from pxed.site.model import Advertisement, EventKind, Kind
+from pxed.site.event import EventKind
+from pxed.site.model import Advertisement, Kind
 from pxed.site.names import check_printable
 from pxed.site.restraints import HOUR, THE_SITE, Limit, Restraints, Stop
 from pxed.site.sql.advertisements import Advertisements

@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 
 from sqlalchemy import BindParameter, bindparam, select
 
-from pxed.site.model import Event, EventKind, SetBy
+from pxed.site.event import Event, EventKind, SetBy
 from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.edits import LAST_EVENT, TRIM_EVENTS, Edits
 from pxed.site.sql.instants import from_micros, to_micros

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from pxed.errors import NotFound, Refused
+from pxed.site.event import EventKind
 from pxed.site.identifiers import parse_mac
-from pxed.site.model import EventKind, PxeRecord, RecordState, Sighting
+from pxed.site.model import PxeRecord, RecordState, Sighting
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import find
 from pxed.site.sql.instants import from_micros, to_micros

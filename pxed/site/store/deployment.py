@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from pxed.site.boot_image import BootImage, ImageVariant
 from pxed.site.draft import Draft
-from pxed.site.model import Advertisement, BootImage, ImageVariant, TaskSequence
+from pxed.site.model import Advertisement, TaskSequence
 
 
 class Deployment(Protocol):

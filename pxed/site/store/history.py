@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from pxed.site.model import Event, EventKind, Overview, SetBy
+from pxed.site.event import Event, EventKind, SetBy
+from pxed.site.model import Overview
 
 
 class History(Protocol):

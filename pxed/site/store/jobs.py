@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from pxed.site.model import EventKind
+from pxed.site.event import EventKind
 from pxed.site.store.tx import Tx
 
 T = TypeVar("T")

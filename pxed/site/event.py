@@ -1,0 +1,47 @@
+"""The history: what happened when, and who set what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class SetBy:
+    """Who gave a value to something that decides, and when."""
+
+    user: str
+    at: datetime
+
+
+class EventKind(StrEnum):
+    """What a line of history is about."""
+
+    VERDICT = "verdict"
+    TRANSFER = "transfer"
+    STATE = "state"
+    CLEAR = "clear"
+    EDIT = "edit"
+    IDENTITY = "identity"
+    """identifiers that disagree, and how that was settled"""
+    PASSWORD = "password"  # noqa: S105 - no password
+    """a password was right, wrong, or asked for too often"""
+    GUARD = "guard"
+    """what is due was held back, or all of it was stopped"""
+    WAKE = "wake"
+    """a magic packet was sent"""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of history."""
+
+    id: int
+    at: datetime
+    kind: EventKind
+    subject: str
+    """as in PxeRecord; empty for events of the site"""
+    text: str
+    user: str
+    """who did it on the command line; empty for the service"""
