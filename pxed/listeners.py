@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
@@ -94,12 +94,13 @@ class Listeners:
             self.serve(interface, connections), name=f"listen {interface.name}"
         )
 
-    def follow(self, wanted: Iterable[Interface], connections: Connections, tasks: asyncio.TaskGroup) -> bool:
+    async def follow(self, wanted: Iterable[Interface], connections: Connections, tasks: asyncio.TaskGroup) -> bool:
         """Drops what is gone or has changed, opens what is new; True if everything wanted is listened on."""
         wanted = list(wanted)
-        for interface in [one for one in self._bound if one not in wanted]:
+        gone = [one for one in self._bound if one not in wanted]
+        for interface in gone:
             log.warning("no longer answering on %s", _described(interface), extra={"iface": interface.name})
-            self.stop(interface)
+        await self._stop(gone)  # what has only changed wants the same ports
         complete = True
         for interface in wanted:
             if interface in self._bound:
@@ -114,21 +115,19 @@ class Listeners:
                 log.info("answering on %s", _described(interface), extra={"iface": interface.name})
         return complete
 
-    def stop(self, interface: Interface) -> None:
-        """Closes the sockets of an interface."""
-        bound = self._bound.pop(interface)
-        task = self._serving.pop(interface, None)
-        if task is not None:
-            task.cancel()
-        else:
-            bound.close()
-
     async def stop_all(self) -> None:
         """Closes all sockets, and returns when nothing listens any more; requests under way go on."""
-        serving = list(self._serving.values())
-        for interface in list(self._bound):
-            self.stop(interface)
+        await self._stop(self.interfaces)
+
+    async def _stop(self, interfaces: Sequence[Interface]) -> None:
+        """Closes the sockets of `interfaces`, and returns when their ports are free."""
+        bound = [self._bound.pop(interface) for interface in interfaces]
+        serving = [self._serving.pop(interface) for interface in interfaces if interface in self._serving]
+        for task in serving:
+            task.cancel()
         await asyncio.gather(*serving, return_exceptions=True)
+        for one in bound:  # also of a task that never came to its first step
+            one.close()
 
     def unsent(self) -> int:
         """Answers that the kernel did not take, on all present endpoints."""

@@ -139,9 +139,9 @@ class Service:
             for interface in self._listeners.interfaces:
                 self._listeners.start(interface, connections, tasks)
             await self._open_control_socket(control)
+            following = tasks.create_task(self._follow_interfaces(connections, pool, tasks))
             background += [
                 tasks.create_task(self._notice_changes()),
-                tasks.create_task(self._follow_interfaces(connections, pool, tasks)),
                 tasks.create_task(connections.run()),
                 tasks.create_task(self._feed_watchdog()),
                 tasks.create_task(self._prune_images(point)),
@@ -155,6 +155,8 @@ class Service:
             await self._stop.wait()
             self._notifier.stopping()
             log.info("stopping: running transfers have %g s", DRAIN_SECONDS)
+            following.cancel()  # an interface that comes or changes from now on is not listened on any more
+            await asyncio.gather(following, return_exceptions=True)
             await self._listeners.stop_all()
             await asyncio.gather(
                 pool.drain(DRAIN_SECONDS, DRAIN_SILENCE),
@@ -213,7 +215,7 @@ class Service:
                     log.error("%s", sentence)
             self._missing = missing
             before = self._listeners.interfaces
-            complete = self._listeners.follow(chosen, connections, tasks)
+            complete = await self._listeners.follow(chosen, connections, tasks)
             if self._listeners.interfaces != before:
                 pool.reconfigure(tftp_endpoints(self._listeners.interfaces))
                 self._announce()
@@ -269,6 +271,8 @@ class Service:
 
     def _reload(self, point: Point, pool: Pool, key: bytes) -> None:
         """SIGHUP: a good configuration takes the place of the old one, a bad one is told of and changes nothing."""
+        if self._stop.is_set():
+            return
         self._notifier.reloading()
         try:
             config = configuration.load(self._path)

@@ -8,6 +8,7 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -145,6 +146,22 @@ def test_a_changed_address_is_followed(network: Network, tmp_path: Path) -> None
         curl(network, "tftp://192.0.2.50/snponly.efi")
 
 
+def test_an_interface_that_changes_is_served_again_at_once(network: Network, tmp_path: Path) -> None:
+    """A bridge takes on another MAC address when a machine is plugged in: the ports are ours before and after."""
+    with Serving(network, tmp_path) as serving:
+        know_pc1(serving)
+        begun = len(serving.lines)
+        ip("-n", network.point, "link", "set", "eth0", "mtu", "1400")
+        try:
+            serving.wait_for_log("answering on eth0", after=begun)
+            assert "is taken" not in serving.log
+            with dhcp_client(network, "eth0") as client:
+                client.sendto(request(), ("255.255.255.255", 67))
+                assert decode(client.recv(2000)).message_type is MessageType.OFFER
+        finally:
+            ip("-n", network.point, "link", "set", "eth0", "mtu", "1500")
+
+
 def curl(network: Network, url: str, *options: str) -> bytes:
     command = ["ip", "netns", "exec", network.client, "curl", "--silent", "--show-error", "--fail", "--max-time", "30"]
     result = subprocess.run([*command, *options, url], capture_output=True, check=False)
@@ -248,8 +265,12 @@ def test_sigterm_lets_a_running_download_finish(network: Network, tmp_path: Path
             received = len(client.recv(1000))
             serving.signal(signal.SIGTERM)
             serving.wait_for_log("stopping")
+            ip("-n", network.point, "addr", "add", "192.0.2.77/24", "dev", "eth0")  # nobody is served on it any more
+            serving.signal(signal.SIGHUP)
+            time.sleep(1)
             while data := client.recv(1 << 20):
                 received += len(data)
+        ip("-n", network.point, "addr", "del", "192.0.2.77/24", "dev", "eth0")
         assert received > size
         assert serving.wait() == 0
         assert "Traceback" not in serving.log
