@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from pxed.cli.names import TimeType, find_collection
 from pxed.cli.output import cell, print_json_line, say
 from pxed.cli.session import Session
 from pxed.cli.subjects import find_subject
-from pxed.site.event import Event, EventKind
+from pxed.site.event import Event, EventKind, Wanted
 
 if TYPE_CHECKING:
     from pxed.site.store import Tx
@@ -60,15 +60,13 @@ def command(
     Example:
       pxed log --follow --kind state --kind guard
     """
-    wanted = _Wanted(tuple(map(EventKind, kinds)), user, since)
     with session.reading() as tx:
-        subjects = _subjects(tx, keys, collection)
+        wanted = Wanted(_subjects(tx, keys, collection), tuple(map(EventKind, kinds)), user, since)
         last = tx.last_event()
         if limit is None and since is not None:
-            events = wanted.among(tx.events_after(0, _only(subjects), wanted.kinds), subjects)
+            events: Iterable[Event] = tx.events_after(0, wanted)
         else:
-            latest = wanted.among(tx.events_before(last + 1, _only(subjects), wanted.kinds), subjects)
-            events = reversed(list(islice(latest, limit or _LIMIT)))
+            events = reversed(list(islice(tx.events_before(last + 1, wanted), limit or _LIMIT)))
         shown = _show(session, tx, events)
     if not follow and not shown and not session.as_json:
         say("nothing has happened that fits")
@@ -76,26 +74,8 @@ def command(
         time.sleep(_LOOK_SECONDS)
         with session.reading() as tx:
             upto = tx.last_event()
-            _show(session, tx, wanted.among(tx.events_after(last, _only(subjects), wanted.kinds), subjects))
+            _show(session, tx, tx.events_after(last, wanted))
             last = upto
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What the options ask for, besides the computers."""
-
-    kinds: tuple[EventKind, ...]
-    user: str | None
-    since: datetime | None
-
-    def among(self, events: Iterable[Event], subjects: frozenset[str] | None) -> Iterator[Event]:
-        return (
-            event
-            for event in events
-            if (subjects is None or event.subject in subjects)
-            and (self.user is None or event.user == self.user)
-            and (self.since is None or event.at >= self.since)
-        )
 
 
 def _subjects(tx: Tx, keys: tuple[str, ...], collection: str | None) -> frozenset[str] | None:
@@ -103,15 +83,10 @@ def _subjects(tx: Tx, keys: tuple[str, ...], collection: str | None) -> frozense
     if not keys and collection is None:
         return None
     named = {find_subject(tx, key)[0] for key in keys}
-    members = (
-        tx.members(find_collection(tx, collection).id, include_subcollections=True) if collection is not None else ()
-    )
-    return frozenset(named | {str(computer.id) for computer in members})
-
-
-def _only(subjects: frozenset[str] | None) -> str | None:
-    """The one whom it is about, for whom there is an index."""
-    return next(iter(subjects)) if subjects is not None and len(subjects) == 1 else None
+    if collection is not None:
+        members = tx.member_names(find_collection(tx, collection).id, include_subcollections=True)
+        named.update(str(number) for number, _ in members)
+    return frozenset(named)
 
 
 def _show(session: Session, tx: Tx, events: Iterable[Event]) -> int:

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pxed.site.event import EventKind
+from pxed.site.event import EventKind, Wanted
 
 if TYPE_CHECKING:
     from pxed.policy.membership import Way
@@ -61,7 +61,7 @@ def _of_memberships(tx: Tx, subject: str, collections: set[str]) -> Iterator[Ori
     """The last edit by which the computer came into each of `collections` or left it."""
     wanted = set(collections)
     last = tx.last_event() + 1
-    for event in islice(tx.events_before(last, subject, [EventKind.EDIT]), _EDITS_READ):
+    for event in islice(tx.events_before(last, Wanted([subject], [EventKind.EDIT])), _EDITS_READ):
         for name in list(wanted):
             if event.text.endswith((f" added to collection {name}", f" removed from collection {name}")):
                 wanted.discard(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +21,7 @@ from pxed.site.model import Kind
 
 if TYPE_CHECKING:
     from pxed.config import Config
-    from pxed.site.model import Advertisement
+    from pxed.site.model import Advertisement, PxeRecord
     from pxed.site.store import Tx
 
 _COUNTED = {each.name.lower(): each for each in Progress}
@@ -53,6 +54,10 @@ _RUNNING = {
 }
 _UNFINISHED = frozenset({Progress.UNDER_WAY, Progress.RUNNING})
 _TO_COME = frozenset({Progress.PENDING, Progress.HELD_BACK, Progress.UNDER_WAY})
+
+_WITHOUT_RECORD = frozenset({Progress.PENDING, Progress.HELD_BACK})
+_AT_ONCE = 256
+"""computers whose records are read together"""
 
 Command = Callable[..., None]
 Rows = Iterable[Mapping[str, Any]]
@@ -117,8 +122,10 @@ def deployment(session: Session, advertisement: str, wanted: tuple[str, ...], as
       pxed report deployment "install to Lab" --progress failed
     """
     with session.reading() as tx:
-        members = _members(tx, session.config, find_advertisement(tx, advertisement))
-        rows = (_member_row(tx, each) for each in members if not wanted or each.progress in wanted)
+        advertised = find_advertisement(tx, advertisement)
+        members = _members(tx, session.config, advertised)
+        chosen = (each for each in members if not wanted or each.progress in wanted)
+        rows = _member_rows(tx, advertised, chosen)
         _print(session, rows, _MEMBERS, as_csv, "no computers")
 
 
@@ -135,10 +142,9 @@ def assigned(session: Session, as_csv: bool) -> None:
     with session.reading() as tx:
         mandatory = [each for each in tx.advertisements() if each.kind is Kind.MANDATORY and each.enabled]
         rows = (
-            _member_row(tx, member) | {"advertisement": each.name}
+            row | {"advertisement": each.name}
             for each in mandatory
-            for member in _members(tx, session.config, each)
-            if member.progress in _TO_COME
+            for row in _member_rows(tx, each, _yet_to_run(tx, session.config, each))
         )
         _print(session, rows, _ASSIGNED, as_csv, "everything that is assigned has run")
 
@@ -160,7 +166,7 @@ def running(session: Session, minutes: int, as_csv: bool) -> None:
         unfinished = [
             (record, progress)
             for record in tx.all_records()
-            if (progress := progress_of(record, session.config)) in _UNFINISHED
+            if (progress := progress_of(record.state, record.tries, session.config)) in _UNFINISHED
             and now - record.offered_at >= timedelta(minutes=minutes)
         ]
         rows = [
@@ -196,14 +202,20 @@ def computer(session: Session, computer: str, as_csv: bool) -> None:
         rows = []
         for record in tx.records(subject):
             advertisement = advertisements[record.advertisement_id]
-            member = Member(subject, name, progress_of(record, session.config), record)
-            rows.append(_member_row(tx, member) | {"advertisement": advertisement.name, "kind": advertisement.kind})
+            member = Member(subject, name, progress_of(record.state, record.tries, session.config))
+            row = _member_row(tx, member, record)
+            rows.append(row | {"advertisement": advertisement.name, "kind": advertisement.kind})
     _print(session, rows, _RECORDS, as_csv, f"{name} was given nothing yet")
 
 
 def _members(tx: Tx, config: Config, advertisement: Advertisement) -> Iterator[Member]:
-    computers = tx.members(advertisement.collection_id, include_subcollections=advertisement.include_subcollections)
-    return members_of(advertisement, computers, tx.all_records(advertisement.id), tx.restraints(), config)
+    deep = advertisement.include_subcollections
+    computers = tx.member_names(advertisement.collection_id, include_subcollections=deep)
+    return members_of(advertisement, computers, tx.tries(advertisement.id), tx.protected(), tx.restraints(), config)
+
+
+def _yet_to_run(tx: Tx, config: Config, advertisement: Advertisement) -> Iterator[Member]:
+    return (member for member in _members(tx, config, advertisement) if member.progress in _TO_COME)
 
 
 def _counts(tx: Tx, config: Config, advertisement: Advertisement) -> dict[str, Any]:
@@ -217,8 +229,15 @@ def _counts(tx: Tx, config: Config, advertisement: Advertisement) -> dict[str, A
     } | {key: counts[each] for key, each in _COUNTED.items()}
 
 
-def _member_row(tx: Tx, member: Member) -> dict[str, Any]:
-    record = member.record
+def _member_rows(tx: Tx, advertisement: Advertisement, members: Iterator[Member]) -> Iterator[dict[str, Any]]:
+    """With what their records say; the first ones at once."""
+    while chunk := list(islice(members, _AT_ONCE)):
+        begun = [member.subject for member in chunk if member.progress not in _WITHOUT_RECORD]
+        records = tx.records_of(advertisement.id, begun)
+        yield from (_member_row(tx, member, records.get(member.subject)) for member in chunk)
+
+
+def _member_row(tx: Tx, member: Member, record: PxeRecord | None) -> dict[str, Any]:
     return {
         "computer": member.name or tx.subject_name(member.subject),
         "progress": member.progress,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Set
 from enum import StrEnum
+from typing import NamedTuple
 
 from pxed.config import Config
 from pxed.policy.guard import HandOut, objection
-from pxed.policy.record import is_spent
-from pxed.site.model import Advertisement, Computer, Kind, PxeRecord, RecordState
+from pxed.site.model import Advertisement, Computer, Kind, RecordState
 from pxed.site.restraints import Restraints
 
 
@@ -29,16 +28,14 @@ class Progress(StrEnum):
     """all tries ended before the task sequence began"""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One computer's part in a deployment."""
 
     subject: str
     """as in PxeRecord"""
     name: str
-    """the computer's; of an unknown one its MAC address"""
+    """the computer's; empty if it is not told here"""
     progress: Progress
-    record: PxeRecord | None
     reason: str = ""
     """why it is held back"""
 
@@ -54,37 +51,39 @@ _BY_STATE = {
 _NOT_BEGUN = frozenset({RecordState.OFFERED, RecordState.LOADING})
 
 
-def progress_of(record: PxeRecord | None, config: Config) -> Progress:
-    """Of a computer with that record (None: it was never handed out)."""
-    attempts = config.responder.attempts
-    if record is None:
-        return Progress.PENDING
-    spent = is_spent(record, RecordState(config.responder.consume), attempts)
-    if record.state in _NOT_BEGUN and spent and record.tries >= attempts:
+def progress_of(state: RecordState, tries: int, config: Config) -> Progress:
+    """Of a computer whose PXE record says so; one without a record is pending."""
+    if state in _NOT_BEGUN and tries >= config.responder.attempts:
         return Progress.GIVEN_UP
-    return _BY_STATE[record.state]
+    return _BY_STATE[state]
 
 
 def members_of(
     advertisement: Advertisement,
-    computers: Iterable[Computer],
-    records: Iterable[PxeRecord],
+    computers: Iterable[tuple[int, str]],
+    tries: Iterable[tuple[str, RecordState, int]],
+    protected: Set[int],
     restraints: Restraints,
     config: Config,
 ) -> Iterator[Member]:
-    """Every one of `computers`, which the advertisement reaches, and then whoever else has a record of it: unknown
-    computers, and those that left the collection. `records` are those of this advertisement.
+    """Every one of `computers` (id and name), which the advertisement reaches, and then whoever else has a record of
+    it: unknown computers, and those that left the collection. `tries` tell of these records subject, state and number.
 
     Held back is what would be held back if it booted now, as far as that needs no counting.
     """
-    left = {record.subject: record for record in records}
-    for computer in computers:
-        record = left.pop(str(computer.id), None)
-        progress, reason = progress_of(record, config), ""
-        if progress is Progress.PENDING and advertisement.kind is Kind.MANDATORY:
-            held_back = objection(HandOut(advertisement, computer, frozenset()), restraints, config.guard)
-            if held_back is not None:
-                progress, reason = Progress.HELD_BACK, str(held_back)
-        yield Member(str(computer.id), computer.name, progress, record, reason)
-    for subject, record in left.items():
-        yield Member(subject, "", progress_of(record, config), record)
+    left = {subject: progress_of(state, number, config) for subject, state, number in tries}
+    mandatory = advertisement.kind is Kind.MANDATORY
+    held_back = objection(HandOut(advertisement, None, frozenset()), restraints, config.guard) if mandatory else None
+    pending, why = (Progress.HELD_BACK, str(held_back)) if held_back is not None else (Progress.PENDING, "")
+    for number, name in computers:
+        subject = str(number)
+        progress = left.pop(subject, None)
+        if progress is not None:
+            yield Member(subject, name, progress)
+        elif mandatory and number in protected:
+            one = HandOut(advertisement, Computer(number, name, (), None, protected=True), frozenset())
+            yield Member(subject, name, Progress.HELD_BACK, str(objection(one, restraints, config.guard)))
+        else:
+            yield Member(subject, name, pending, why)
+    for subject, progress in left.items():
+        yield Member(subject, "", progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -45,3 +46,20 @@ class Event:
     text: str
     user: str
     """who did it on the command line; empty for the service"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines of history somebody asks for."""
+
+    subjects: Collection[str] | None = None
+    """about one of these; None: about anything"""
+    kinds: Sequence[EventKind] = ()
+    """of these kinds; empty: of any"""
+    user: str | None = None
+    """what this user did"""
+    since: datetime | None = None
+    """not before this instant"""
+
+
+EVERYTHING = Wanted()

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from pxed.site.event import EventKind
+from pxed.site.event import EventKind, Wanted
 from pxed.site.sql import SqlTx
 from pxed.site.sql import history as module
 from tests.support import NOW
@@ -38,9 +38,26 @@ def test_both_directions_across_chunks(ten: SqlTx) -> None:
 
 
 def test_of_a_subject_and_of_kinds(ten: SqlTx) -> None:
-    assert texts(ten.events_after(0, "1")) == "13579"
-    assert texts(ten.events_after(0, "1", [EventKind.CLEAR])) == "39"
+    assert texts(ten.events_after(0, Wanted(["1"]))) == "13579"
+    assert texts(ten.events_after(0, Wanted({"1"}, [EventKind.CLEAR]))) == "39"
     assert texts(ten.events("0", 2, [EventKind.CLEAR, EventKind.STATE])) == "68"
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_of_several_subjects_looked_up_or_looked_for(ten: SqlTx, monkeypatch: pytest.MonkeyPatch, few: bool) -> None:
+    if not few:
+        monkeypatch.setattr(module, "_MOST_SUBJECTS", 1)
+    assert texts(ten.events_after(0, Wanted(["1", "0", "nobody"]))) == "0123456789"
+    assert texts(ten.events_before(5, Wanted(["1", "nobody"]))) == "31"
+    assert texts(ten.events_after(0, Wanted([]))) == ""
+
+
+def test_by_a_user_and_since_an_instant(ten: SqlTx) -> None:
+    ten._user = "joe"
+    ten.add_event(NOW, EventKind.EDIT, "", "!")
+    assert texts(ten.events_after(0, Wanted(user="joe"))) == "!"
+    assert texts(ten.events_after(0, Wanted(user=""))) == ""
+    assert texts(ten.events_before(11, Wanted(["1"], since=NOW + timedelta(minutes=5)))) == "975"
 
 
 def forget(tx: SqlTx, minutes: int, keep: int) -> list[int]:

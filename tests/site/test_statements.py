@@ -11,7 +11,19 @@ import pytest
 from sqlalchemy.engine import Engine, make_url
 
 import pxed.site.sql
-from pxed.site.sql import computers, edits, fitting, identify, listed, members, merging, properties, reader
+from pxed.site.sql import (
+    computers,
+    edits,
+    fitting,
+    history,
+    identify,
+    listed,
+    members,
+    merging,
+    properties,
+    reader,
+    records,
+)
 from pxed.site.sql.link import Link, Statement
 from pxed.site.sql.postgresql import PostgresDriver
 
@@ -39,11 +51,13 @@ STATEMENTS = {
     "members among": members.members_among(2),
     **{f"adopt {number}": statement for number, statement in enumerate(computers.adopt_records(2))},
     **{f"end sightings {macs}": computers._end_sightings(macs) for macs in range(3)},
+    "records among": records.records_among(2),
     "traces": computers._traces(3),
     "add computers": computers._add(2),
     "among": listed._among(3),
     **{f"merge {number}": statement for number, statement in enumerate((*merging._MOVES, *merging._RETELLINGS))},
     "events": edits._add_events(2),
+    "wanted events": history._events(2, 2, by_user=True, since=True, forward=False),
     **{f"known to {clients}": reader._known_to(clients) for clients in (1, 8)},
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, true, update
 
 from pxed.errors import NotFound, Refused, UsageError
 from pxed.site.event import EventKind
@@ -29,6 +29,7 @@ _COLLECTION = Statement(
 )
 _SET_LIMIT = Statement(update(collection).where(collection.c.id == bindparam("key")), "hand_outs_per_hour")
 _COMPUTER = Statement(select(computer.c.name, computer.c.protected).where(computer.c.id == bindparam("key")))
+_PROTECTED = Statement(select(computer.c.id).where(computer.c.protected.is_(true())))
 _SET_PROTECTED = Statement(update(computer).where(computer.c.id == bindparam("key")), "protected")
 _SET_APPROVED = Statement(update(advertisement).where(advertisement.c.id == bindparam("key")), "approved_by")
 _MAKERS = Statement(
@@ -97,6 +98,9 @@ class Guards(Advertisements):
     def is_protected(self, computer_id: int) -> bool:
         row = self._link.row(_COMPUTER, key=computer_id)
         return row is not None and bool(row[1])
+
+    def protected(self) -> frozenset[int]:
+        return frozenset(row[0] for row in self._link.rows(_PROTECTED))
 
     def set_protected(self, computer_id: int, protected: bool) -> bool:
         row = self._link.row(_COMPUTER, key=computer_id)

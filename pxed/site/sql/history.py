@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 
 from sqlalchemy import BindParameter, bindparam, select
 
-from pxed.site.event import Event, EventKind, SetBy
+from pxed.site.event import EVERYTHING, Event, EventKind, SetBy, Wanted
 from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.edits import LAST_EVENT, TRIM_EVENTS, Edits
 from pxed.site.sql.instants import from_micros, to_micros
@@ -17,6 +17,8 @@ from pxed.site.sql.link import Row, Statement
 from pxed.site.tables import event, provenance
 
 _COLUMNS = (event.c.id, event.c.at, event.c.kind, event.c.subject, event.c.text, event.c.user)
+_SUBJECT = 3
+"""where in a row it is"""
 _OLDEST = Statement(select(event.c.id, event.c.at).order_by(event.c.id).limit(bindparam("limit")))
 
 _SET_BY = Statement(
@@ -29,15 +31,23 @@ _CHUNK = 1000
 """events read or forgotten with one statement"""
 
 
+_MOST_SUBJECTS = 100
+"""in a statement: each is looked up; of more, all lines are read and most of them may be about one of these"""
+
+
 @functools.cache
-def _events(about_one: bool, kinds: int, forward: bool) -> Statement:
-    """Events of one subject or of all, of so many kinds or of any, on one side of an id."""
+def _events(subjects: int, kinds: int, *, by_user: bool, since: bool, forward: bool) -> Statement:
+    """Events of so many subjects and kinds, or of any if 0, on one side of an id."""
     number: BindParameter[int] = bindparam("number")
     query = select(*_COLUMNS).where(event.c.id > number if forward else event.c.id < number)
-    if about_one:
-        query = query.where(event.c.subject == bindparam("subject"))
+    if subjects:
+        query = query.where(event.c.subject.in_([bindparam(f"s{i}") for i in range(subjects)]))
     if kinds:
         query = query.where(event.c.kind.in_([bindparam(f"k{i}") for i in range(kinds)]))
+    if by_user:
+        query = query.where(event.c.user == bindparam("user"))
+    if since:
+        query = query.where(event.c.at >= bindparam("since"))
     return Statement(query.order_by(event.c.id if forward else event.c.id.desc()).limit(bindparam("limit")))
 
 
@@ -50,15 +60,14 @@ class History(Edits):
     """The transaction's part for history; `pxed.site.store.Tx` says what each method does."""
 
     def events(self, subject: str | None, limit: int, kinds: Sequence[EventKind] = ()) -> Sequence[Event]:
-        return list(islice(self.events_before(self.last_event() + 1, subject, kinds), limit))[::-1]
+        wanted = Wanted(None if subject is None else (subject,), kinds)
+        return list(islice(self.events_before(self.last_event() + 1, wanted), limit))[::-1]
 
-    def events_after(self, number: int, subject: str | None = None, kinds: Sequence[EventKind] = ()) -> Iterator[Event]:
-        return self._each(number, subject, kinds, forward=True)
+    def events_after(self, number: int, wanted: Wanted = EVERYTHING) -> Iterator[Event]:
+        return self._each(number, wanted, forward=True)
 
-    def events_before(
-        self, number: int, subject: str | None = None, kinds: Sequence[EventKind] = ()
-    ) -> Iterator[Event]:
-        return self._each(number, subject, kinds, forward=False)
+    def events_before(self, number: int, wanted: Wanted = EVERYTHING) -> Iterator[Event]:
+        return self._each(number, wanted, forward=False)
 
     def last_event(self) -> int:
         row = self._link.rows(LAST_EVENT)[0]
@@ -82,11 +91,17 @@ class History(Edits):
         rows = self._link.rows(_SET_BY, kind=kind, key=key)
         return {field: SetBy(user, from_micros(at)) for field, user, at in rows}
 
-    def _each(self, number: int, subject: str | None, kinds: Sequence[EventKind], *, forward: bool) -> Iterator[Event]:
-        values: dict[str, object] = {f"k{index}": kind.value for index, kind in enumerate(kinds)}
-        if subject is not None:
-            values["subject"] = subject
-        statement = _events(subject is not None, len(kinds), forward)
+    def _each(self, number: int, wanted: Wanted, *, forward: bool) -> Iterator[Event]:
+        subjects = wanted.subjects
+        if subjects is not None and not subjects:
+            return
+        few = tuple(subjects) if subjects is not None and len(subjects) <= _MOST_SUBJECTS else ()
+        values: dict[str, object] = {f"k{index}": kind.value for index, kind in enumerate(wanted.kinds)}
+        values |= {f"s{index}": subject for index, subject in enumerate(few)}
+        values |= {} if wanted.user is None else {"user": wanted.user}
+        values |= {} if wanted.since is None else {"since": to_micros(wanted.since)}
+        by_user, since = wanted.user is not None, wanted.since is not None
+        statement = _events(len(few), len(wanted.kinds), by_user=by_user, since=since, forward=forward)
         while rows := self._link.rows(statement, number=number, limit=_CHUNK, **values):
-            yield from map(_to_event, rows)
+            yield from (_to_event(row) for row in rows if few or subjects is None or row[_SUBJECT] in subjects)
             number = rows[-1][0]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, bindparam, delete, func, insert, select, update
 
 from pxed.errors import NotFound, Refused
 from pxed.site.event import EventKind
 from pxed.site.identifiers import parse_mac
 from pxed.site.model import PxeRecord, RecordState, Sighting
 from pxed.site.sql.edits import Edits
-from pxed.site.sql.identify import find
+from pxed.site.sql.identify import CHUNK, find
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Row, Statement
 from pxed.site.sql.listed import shared_among
@@ -54,6 +55,12 @@ _RECORD_FOR = Statement(
     )
 )
 _LATEST_TRY = "state", "tries", "offered_at", "changed_at", "agent_boot", "message", "assigned_at", "point"
+_TRIES = Statement(
+    select(pxe_record.c.subject, pxe_record.c.state, pxe_record.c.tries).where(
+        pxe_record.c.advertisement_id == bindparam("advertisement")
+    )
+)
+_STATES = {state.value: state for state in RecordState}
 _ADD_RECORD = Statement(insert(pxe_record).returning(pxe_record.c.id), "subject", "advertisement_id", *_LATEST_TRY)
 _CHANGE_RECORD = Statement(update(pxe_record).where(pxe_record.c.id == bindparam("key")), *_LATEST_TRY)
 _REMOVE_RECORD = Statement(delete(pxe_record).where(pxe_record.c.id == bindparam("key")))
@@ -106,6 +113,17 @@ _TRIM_SIGHTINGS = Statement(
 """Along the index of `last_seen`, from its old end."""
 
 
+@functools.cache
+def records_among(subjects: int) -> Statement:
+    """The records of an advertisement that so many subjects have."""
+    own: list[BindParameter[str]] = [bindparam(f"s{i}") for i in range(subjects)]
+    return Statement(
+        select(*RECORD_COLUMNS).where(
+            pxe_record.c.advertisement_id == bindparam("advertisement"), pxe_record.c.subject.in_(own)
+        )
+    )
+
+
 def to_record(row: Sequence[Any]) -> PxeRecord:
     """From RECORD_COLUMNS."""
     number, subject, advertisement_id, state, tries, offered, changed, agent_boot, message, assigned, point = row
@@ -151,6 +169,18 @@ class Records(Edits):
         if advertisement_id is None:
             return map(to_record, self._link.each(_ALL_RECORDS))
         return map(to_record, self._link.each(_RECORDS_FOR, advertisement=advertisement_id))
+
+    def tries(self, advertisement_id: int) -> Iterator[tuple[str, RecordState, int]]:
+        for subject, state, number in self._link.each(_TRIES, advertisement=advertisement_id):
+            yield subject, _STATES[state], number
+
+    def records_of(self, advertisement_id: int, subjects: Sequence[str]) -> Mapping[str, PxeRecord]:
+        found: dict[str, PxeRecord] = {}
+        for start in range(0, len(subjects), CHUNK):
+            keys = {f"s{index}": subject for index, subject in enumerate(subjects[start : start + CHUNK])}
+            rows = self._link.rows(records_among(len(keys)), advertisement=advertisement_id, **keys)
+            found.update((record.subject, record) for record in map(to_record, rows))
+        return found
 
     def record(self, record_id: int) -> PxeRecord | None:
         row = self._link.row(RECORD_BY_ID, key=record_id)

@@ -44,6 +44,10 @@ class Guards(Protocol):
         """Whether it is; False if there is none."""
         ...
 
+    def protected(self) -> frozenset[int]:
+        """The ids of all that are."""
+        ...
+
     def set_protected(self, computer_id: int, protected: bool) -> bool:
         """A protected computer never gets a mandatory advertisement; False if it is as wanted already. NotFound."""
         ...

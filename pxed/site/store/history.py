@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from pxed.site.event import Event, EventKind, SetBy
+from pxed.site.event import EVERYTHING, Event, EventKind, SetBy, Wanted
 from pxed.site.model import Overview
 
 
@@ -21,14 +21,12 @@ class History(Protocol):
         """The last `limit` of a subject, or of all, of these kinds, or of any; oldest first."""
         ...
 
-    def events_after(self, number: int, subject: str | None = None, kinds: Sequence[EventKind] = ()) -> Iterator[Event]:
-        """All with a greater id, oldest first, read as one iterates; 0 for the whole history."""
+    def events_after(self, number: int, wanted: Wanted = EVERYTHING) -> Iterator[Event]:
+        """Those with a greater id, oldest first, read as one iterates; 0 for the whole history."""
         ...
 
-    def events_before(
-        self, number: int, subject: str | None = None, kinds: Sequence[EventKind] = ()
-    ) -> Iterator[Event]:
-        """All with a smaller id, latest first, read as one iterates."""
+    def events_before(self, number: int, wanted: Wanted = EVERYTHING) -> Iterator[Event]:
+        """Those with a smaller id, latest first, read as one iterates."""
         ...
 
     def last_event(self) -> int:

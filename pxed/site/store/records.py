@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from pxed.site.model import PxeRecord, Sighting
+from pxed.site.model import PxeRecord, RecordState, Sighting
 
 
 class Records(Protocol):
@@ -17,6 +17,14 @@ class Records(Protocol):
 
     def all_records(self, advertisement_id: int | None = None) -> Iterator[PxeRecord]:
         """Those of one advertisement, or all; latest first, read as one iterates."""
+        ...
+
+    def tries(self, advertisement_id: int) -> Iterator[tuple[str, RecordState, int]]:
+        """Of all records of an advertisement: subject, state and how many tries there were; read as one iterates."""
+        ...
+
+    def records_of(self, advertisement_id: int, subjects: Sequence[str]) -> Mapping[str, PxeRecord]:
+        """The records of an advertisement that these subjects have."""
         ...
 
     def record(self, record_id: int) -> PxeRecord | None:
