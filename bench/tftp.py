@@ -14,10 +14,10 @@ QUICK = (
     "TFTP: one round with smaller files; rates and a thousand clients beside dnsmasq alone, loss beside atftpd alone"
 )
 LOADS: Mapping[str, Callable[[bool], list[Result]]] = {
-    "49-w1": partial(rates, Work(49, 1, 12, 1.05, 1.0), Work(49, 1, 3, 1.05, 1.0)),
+    "49-w1": partial(rates, Work(49, 1, 12, 1.05, 1.0), Work(49, 1, 3, 1.05, 1.0, seconds=2.0)),
     "200-w1": partial(rates, Work(200, 1, 3, 1.05), None),
-    "49-w4": partial(rates, Work(49, 4, 12, 1.8, 0.6), Work(49, 4, 6, 1.8, 0.6)),
-    "49-w16": partial(rates, Work(49, 16, 16, 2.0, 0.4), Work(49, 16, 8, 2.0, 0.4)),
+    "49-w4": partial(rates, Work(49, 4, 12, 1.8, 0.6), Work(49, 4, 6, 1.8, 0.6, seconds=2.0)),
+    "49-w16": partial(rates, Work(49, 16, 16, 2.0, 0.4), Work(49, 16, 8, 2.0, 0.4, seconds=2.0)),
     "49-w4-card": partial(rates, Work(49, 4, 12, 1.8, 0.6, cut_by_card=True), None),
     "49-w16-card": partial(rates, Work(49, 16, 16, 2.0, 0.4, cut_by_card=True), None),
     "1-w1": partial(rates, Work(1, 1, 16, 1.0), Work(1, 1, 8, 1.0)),
