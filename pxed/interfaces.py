@@ -71,7 +71,7 @@ def select(wanted: Iterable[InterfaceConfig], present: Mapping[str, Interface]) 
             names = ", ".join(sorted(present)) or "none"
             missing.append(f"interface {entry} does not exist, is down or has no cable; those that are up: {names}")
         elif not interface.addresses:
-            missing.append(f"interface {entry} has no IPv4 address yet")
+            missing.append(f"interface {entry} has no IPv4 address yet; of a bridge or bond, name that, not its ports")
         elif interface not in chosen:
             chosen.append(interface)
     return chosen, missing

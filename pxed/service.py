@@ -107,6 +107,8 @@ class Service:
         for interface in self._usable_interfaces():
             self._listeners.bind(interface)
         loaders = find_loaders(self._config)
+        if not loaders.names:
+            log.warning("there is no boot loader at all: `pxed check --deep` says which package has them")
         pool = Pool(tftp_settings(self._config, self._listeners.interfaces, loaders, key), self._tftp_finished)
         pool.bind()
         privileges.become(user)
@@ -200,7 +202,7 @@ class Service:
             self._rescan.set()
 
     async def _follow_interfaces(self, connections: Connections, pool: Pool, tasks: asyncio.TaskGroup) -> None:
-        complete = True
+        complete = tftp = True
         self._rescan.set()  # what changed before anybody was told of changes
         while True:
             try:
@@ -216,9 +218,12 @@ class Service:
             self._missing = missing
             before = self._listeners.interfaces
             complete = await self._listeners.follow(chosen, connections, tasks)
-            if self._listeners.interfaces != before:
-                pool.reconfigure(tftp_endpoints(self._listeners.interfaces))
+            changed = self._listeners.interfaces != before
+            if changed or not tftp:
+                tftp = pool.reconfigure(tftp_endpoints(self._listeners.interfaces))
+            if changed:
                 self._announce()
+            complete = complete and tftp
 
     async def _feed_watchdog(self) -> None:
         if not self._notifier.watchdog_seconds:

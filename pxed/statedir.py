@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -36,7 +37,16 @@ def make_directory(path: Path, mode: int, owner: tuple[int, int] | None) -> None
     except PermissionError:
         raise NotPermitted(f"directory {path} cannot be made: permission denied") from None
     except OSError as error:
-        raise PxedError(f"directory {path} cannot be made: {error.strerror}") from None
+        raise _fault(f"directory {path} cannot be made", error) from None
+
+
+def _fault(what: str, error: OSError) -> PxedError:
+    if error.errno != errno.EROFS:
+        return PxedError(f"{what}: {error.strerror}")
+    advice = (
+        "the systemd unit writes to /var/lib/pxed alone, unless ReadWritePaths= by `systemctl edit pxed` names more"
+    )
+    return NotPermitted(f"{what}: its file system is read-only; {advice}")
 
 
 def load_key(config: Config) -> bytes:
@@ -54,7 +64,7 @@ def load_key(config: Config) -> bytes:
         advice = f"as root, chown --reference={path.parent} {path} gives it to the owner of the directory"
         raise NotPermitted(f"key {path} cannot be read: permission denied; {advice}") from None
     except OSError as error:
-        raise PxedError(f"key {path} cannot be read or made: {error.strerror}") from None
+        raise _fault(f"key {path} cannot be read or made", error) from None
     if len(key) != KEY_BYTES:
         raise PxedError(f"key {path} has {len(key)} bytes, not {KEY_BYTES}; remove it, and a new one is made")
     return key

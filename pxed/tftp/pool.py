@@ -74,13 +74,15 @@ class Pool:
         for worker in self._workers:
             await worker.ready.wait()
 
-    def reconfigure(self, endpoints: Iterable[Endpoint]) -> None:
+    def reconfigure(self, endpoints: Iterable[Endpoint]) -> bool:
         """Follows the interfaces: takes the port on new ones, gives it up on those that are gone, where transfers that
-        run come to their end. An endpoint that cannot be had is logged and left out until the next call."""
+        run come to their end. An endpoint that cannot be had is logged and left out until the next call; True if there
+        is none."""
         wanted = {_place(endpoint): endpoint for endpoint in endpoints}
         for place, listening in list(self._listening.items()):
             if place not in wanted or listening.index != _index(listening.endpoint):
                 self._close(place)
+        complete = True
         for place, endpoint in wanted.items():
             known = self._listening.get(place)
             if known is None:
@@ -88,8 +90,10 @@ class Pool:
                     self._open(endpoint)
                 except (Unavailable, NotPermitted) as error:
                     log.error("%s", error, extra={"iface": endpoint.interface})
+                    complete = False
             elif known.endpoint != endpoint:
                 self._listen(replace(known, endpoint=endpoint))
+        return complete
 
     def configure(self, settings: TftpSettings) -> None:
         """New settings for new requests; transfers that run keep theirs, and `workers` and `port` stay as they are."""

@@ -1,9 +1,11 @@
 """The small parts that a service point is joined from."""
 
+import errno
 import json
 import logging
 import os
 import threading
+from collections.abc import Callable
 from ipaddress import IPv4Interface
 from pathlib import Path
 
@@ -33,7 +35,7 @@ class TestInterfaces:
         assert chosen == []
         assert missing == [
             "interface eth7 does not exist, is down or has no cable; those that are up: eth1",
-            "interface eth1 has no IPv4 address yet",
+            "interface eth1 has no IPv4 address yet; of a bridge or bond, name that, not its ports",
         ]
 
 
@@ -107,6 +109,18 @@ class TestStateDirectory:
         config = Config(service=Service(state_dir=tmp_path / "file" / "state", run_dir=tmp_path))
         with pytest.raises(PxedError, match="cannot be made"):
             statedir.prepare(config, None)
+
+    @pytest.mark.parametrize("make", [lambda config: statedir.prepare(config, None), statedir.load_key])
+    def test_a_read_only_file_system_names_the_way_out(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Config], object]
+    ) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        monkeypatch.setattr(os, "open", refuse)
+        monkeypatch.setattr(Path, "mkdir", refuse)
+        with pytest.raises(NotPermitted, match=r"read-only; .*ReadWritePaths="):
+            make(Config(service=Service(state_dir=tmp_path / "new", run_dir=tmp_path / "run")))
 
     def test_permission_denied_has_its_own_exit_code(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*_: object, **__: object) -> None:

@@ -206,14 +206,14 @@ async def test_endpoints_come_and_go_and_running_transfers_go_on(
     elsewhere = Endpoint("", 1400, "127.0.0.2")
     with server.client() as client:
         first = client.request("file")
-        server.pool.reconfigure([elsewhere, Endpoint("nonesuch0", 1500)])
+        assert not server.pool.reconfigure([elsewhere, Endpoint("nonesuch0", 1500)])
         await server.pool.counters()
         assert client.finish(first) == content
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind(("127.0.0.1", server.port))
         client.socket.sendto(b"\0\1file\0octet\0blksize\x001468\0", ("127.0.0.2", server.port))
         assert client.hear() == OptionAck((("blksize", "1368"),))
-        server.pool.reconfigure([LOCAL, replace(elsewhere, mtu=1300)])
+        assert server.pool.reconfigure([LOCAL, replace(elsewhere, mtu=1300)])
         await server.pool.counters()
         assert client.get("file") == content
         client.socket.sendto(b"\0\1file\0octet\0blksize\x001468\0", ("127.0.0.2", server.port))
