@@ -21,7 +21,8 @@ _INSTALLED = "Makefile", "pyproject.toml", "README.md", "LICENSE", "pxed", "syst
 _INSTALLATION = 300.0
 """seconds that it may take, with all that pip fetches"""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_SOURCE = "/usr/local/src/pxed"
+SOURCE = "/usr/local/src/pxed"
+"""the clone on it"""
 _BOOT = """
 set -e
 mount -t tmpfs tmpfs "$1"
@@ -54,7 +55,7 @@ class Host:
             copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
             source.mkdir(exist_ok=True)
             copy(PROJECT / name, source / name)
-        words = [self._root, _SOURCE, self.network.point]
+        words = [self._root, SOURCE, self.network.point]
         command = ["unshare", "--mount", "sh", "-c", _BOOT, "sh", *words]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

@@ -13,7 +13,7 @@ import pytest
 from pxed.wire.dhcp import MessageType, Option, Packet
 from tests.service.namespaces import discover, until
 from tests.support import MAC
-from tests.systemd.host import Host
+from tests.systemd.host import SOURCE, Host
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(600)]
 
@@ -54,10 +54,11 @@ def test_from_the_installation_to_the_boot_image(host: Host) -> None:
     for name in ("vmlinuz", "initrd.img"):
         host.write(f"/root/{name}", content)
     host.write("/root/steps.json", b'{"steps": [{"kind": "command", "name": "Say", "run": "echo hello"}]}')
-    host.run("pxed", "check")
     host.run("pxed", "cert", "init", "--name", "192.0.2.1")
+    host.run("pxed", "check", "--deep")
     host.run("pxed", "collection", "add", "Lab")
     host.run("pxed", "computer", "add", "PC1", "--mac", MAC, "--collection", "Lab")
+    host.run("timeout", "--preserve-status", "5", "pxed", "serve")  # by hand, as root, before the unit
     host.run("systemctl", "start", "pxed")
     files = ("--kernel", "/root/vmlinuz", "--initrd", "/root/initrd.img")
     host.run("pxed", "bootimage", "add", "rescue", "--arch", "amd64", *files)
@@ -121,3 +122,11 @@ def test_it_stops_cleanly(serving: Host) -> None:
     serving.run("systemctl", "stop", "pxed")
     assert serving.unit("Result") == "success"
     assert serving.unit("ActiveState") == "inactive"
+
+
+def test_uninstalling_leaves_what_is_kept(serving: Host) -> None:
+    serving.run("make", "-C", SOURCE, "uninstall")
+    assert serving.unit("LoadState") == "not-found"
+    assert serving.try_to("test", "-e", "/usr/local/bin/pxed", "-o", "-e", "/opt/pxed").returncode != 0
+    assert "pxed.db" in serving.run("ls", "/var/lib/pxed")
+    assert CONFIG.decode() == serving.run("cat", "/etc/pxed/pxed.toml")
