@@ -19,6 +19,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SHARE := /usr/local/share
 
 # What running pxed's lab and its tests needs; the service itself needs Python alone (and `ipxe` for boot loaders).
 PACKAGES := python3-venv tzdata iproute2 nftables dnsmasq-base kmod busybox-static ipxe ipxe-qemu ovmf qemu-system-x86 \
@@ -86,6 +87,8 @@ install: packages
 	$(PYTHON) -m venv /opt/pxed
 	/opt/pxed/bin/python -m pip install --quiet --upgrade '.$(if $(POSTGRESQL),[postgresql])'
 	ln -sf /opt/pxed/bin/pxed /usr/local/bin/pxed
+	/opt/pxed/bin/pxed manual | install -D -m 644 /dev/stdin $(SHARE)/man/man1/pxed.1
+	/opt/pxed/bin/pxed completion bash | install -D -m 644 /dev/stdin $(SHARE)/bash-completion/completions/pxed
 	install -D -m 644 systemd/pxed.service /etc/systemd/system/pxed.service
 	install -D -m 644 systemd/pxed.sysusers.conf /etc/sysusers.d/pxed.conf
 	install -D -m 644 systemd/pxed.tmpfiles.conf /etc/tmpfiles.d/pxed.conf
@@ -98,7 +101,8 @@ uninstall:
 	test ! -d /run/systemd/system || ! systemctl --quiet is-enabled pxed || systemctl disable pxed
 	test ! -d /run/systemd/system || ! systemctl --quiet is-active pxed || systemctl stop pxed
 	rm -rf /opt/pxed
-	rm -f /usr/local/bin/pxed /etc/systemd/system/pxed.service /etc/sysusers.d/pxed.conf /etc/tmpfiles.d/pxed.conf
+	rm -f /usr/local/bin/pxed $(SHARE)/man/man1/pxed.1 $(SHARE)/bash-completion/completions/pxed
+	rm -f /etc/systemd/system/pxed.service /etc/sysusers.d/pxed.conf /etc/tmpfiles.d/pxed.conf
 	test ! -d /run/systemd/system || systemctl daemon-reload
 	@echo "left: /etc/pxed, /var/lib/pxed and the user pxed; userdel pxed && rm -r /etc/pxed /var/lib/pxed takes them away"
 

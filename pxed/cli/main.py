@@ -45,6 +45,7 @@ VERBS = (
     LazyVerb("identity", "pxed.cli.identity:command", "Ignore and share identifiers, settle those that disagree."),
     LazyVerb("backup", "pxed.cli.backup:command", "Copy the site into a file, while the service runs."),
     LazyVerb("lab", "pxed.cli.lab:command", "Boot machines in a network of their own, to try pxed."),
+    LazyVerb("manual", "pxed.cli.manual:command", "Print the manual page."),
     LazyVerb("completion", "pxed.cli.completion:command", "Print the completion script of a shell."),
 )
 
