@@ -100,6 +100,7 @@ class Service:
     async def run(self) -> None:
         """From the first bind to the last transfer."""
         require_openat2()
+        statedir.require_alone(self._config)
         user = self._config.service.user if os.geteuid() == 0 else ""
         owner = privileges.owner_of(user) if user else None
         statedir.prepare(self._config, owner)

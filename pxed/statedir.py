@@ -5,12 +5,24 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import socket
+from contextlib import closing, suppress
 from pathlib import Path
 
 from pxed.boot.token import KEY_BYTES
 from pxed.config import Config
-from pxed.errors import NotPermitted, PxedError
+from pxed.errors import NotPermitted, PxedError, Unavailable
 from pxed.files import give_to_owner_of
+
+
+def require_alone(config: Config) -> None:
+    """Unavailable if a service runs with these directories: neither the key nor the control socket is for two."""
+    with closing(socket.socket(socket.AF_UNIX)) as probe, suppress(OSError):
+        probe.connect(str(config.control_socket))
+        raise Unavailable(
+            f"a service point runs already, with its control socket {config.control_socket}: stop that one, or give "
+            "this one a service.state_dir and a service.run_dir of its own"
+        )
 
 
 def prepare(config: Config, owner: tuple[int, int] | None) -> None:

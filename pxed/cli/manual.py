@@ -83,7 +83,8 @@ def _options(context: click.Context, told: set[str]) -> Iterator[str]:
         record = option.get_help_record(context)
         if record is not None and told.isdisjoint(option.opts):
             names, what = record
-            yield from (".TP", f'.B "{_text(names)}"', _text(what))
+            breakable = _text(names).replace("|", r"|\:")
+            yield from (".TP", f'.B "{breakable}"', _text(what))
 
 
 def _text(line: str) -> str:

@@ -98,6 +98,16 @@ def test_port_67_taken_names_the_way_out(network: Network, tmp_path: Path) -> No
         assert part in message
 
 
+def test_a_second_one_leaves_the_first_one_alone(network: Network, tmp_path: Path) -> None:
+    """Who tries `pxed serve` by hand, on an interface that is free, would take the control socket away."""
+    with Serving(network, tmp_path) as first:
+        second = Serving(network, tmp_path, interfaces=("eth1",))
+        assert second.start().wait() == 69
+        assert "a service point runs already" in second.log
+        assert first.status()["pid"]
+    assert first.wait() == 0
+
+
 def test_the_only_interface_is_named_and_waited_for(network: Network, tmp_path: Path) -> None:
     with Serving(network, tmp_path, interfaces=("eth7",)) as serving:
         know_pc1(serving)
