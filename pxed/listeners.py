@@ -21,7 +21,7 @@ from pxed.errors import PxedError
 from pxed.interfaces import Interface, bind_udp, listen_tcp
 from pxed.ports import Port, boot_server_port, dhcp_port, http_port, https_port, refusal
 from pxed.responder.endpoint import Answerer, Endpoint, Place
-from pxed.web.connections import Connections
+from pxed.web.server import WebServer
 
 log = logging.getLogger("pxed.listeners")
 
@@ -74,13 +74,13 @@ class Listeners:
             raise
         self._bound[interface] = bound
 
-    async def serve(self, interface: Interface, connections: Connections) -> None:
+    async def serve(self, interface: Interface, server: WebServer) -> None:
         """Answers on a bound interface until cancelled or until it is gone."""
         bound = self._bound[interface]
         try:
             with ExitStack() as stack:
                 for listener, tls in bound.http:
-                    stack.enter_context(connections.accepting(listener, tls))
+                    stack.enter_context(server.accepting(listener, tls))
                 async with asyncio.TaskGroup() as tasks:
                     for endpoint in bound.endpoints:
                         tasks.create_task(endpoint.serve())
@@ -88,13 +88,11 @@ class Listeners:
         finally:
             bound.close()
 
-    def start(self, interface: Interface, connections: Connections, tasks: asyncio.TaskGroup) -> None:
+    def start(self, interface: Interface, server: WebServer, tasks: asyncio.TaskGroup) -> None:
         """Begins to answer on a bound interface."""
-        self._serving[interface] = tasks.create_task(
-            self.serve(interface, connections), name=f"listen {interface.name}"
-        )
+        self._serving[interface] = tasks.create_task(self.serve(interface, server), name=f"listen {interface.name}")
 
-    async def follow(self, wanted: Iterable[Interface], connections: Connections, tasks: asyncio.TaskGroup) -> bool:
+    async def follow(self, wanted: Iterable[Interface], server: WebServer, tasks: asyncio.TaskGroup) -> bool:
         """Drops what is gone or has changed, opens what is new; True if everything wanted is listened on."""
         wanted = list(wanted)
         gone = [one for one in self._bound if one not in wanted]
@@ -111,7 +109,7 @@ class Listeners:
                 log.error("%s", error, extra={"iface": interface.name})
                 complete = False
             else:
-                self.start(interface, connections, tasks)
+                self.start(interface, server, tasks)
                 log.info("answering on %s", _described(interface), extra={"iface": interface.name})
         return complete
 

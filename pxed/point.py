@@ -68,12 +68,12 @@ class Point:
         self._scripts = Scripts(self.verdicts, self.records, config, key, time.time)
         self._checker = Checker(self.reader, self.writer, config.password, clock, time.monotonic)
         self._logins = Logins(self.verdicts, self.records, self._checker, config, key, time.time)
-        self._files = Files(self._content(), self.transfers, time.time)
+        self.files = Files(self._content(), self.transfers, time.time)
 
     def application(self, interface_of: InterfaceOf) -> web.Application:
         """What is served over HTTP."""
         agent = AgentApi(self.reader, self.records, self._key, time.time)
-        return application(interface_of, self._scripts, self._logins, agent, self._files)
+        return application(interface_of, self._scripts, self._logins, agent, self.files)
 
     def open_site(self) -> None:
         """Opens the database, makes it on the first start; if it cannot be had, says so and goes on without."""
@@ -90,7 +90,7 @@ class Point:
             room.config = config
         self._checker.apply(config.password)
         self.responder.loaders = self.loaders.names
-        self._files.content = self._content()
+        self.files.content = self._content()
 
     def status(self) -> dict[str, Any]:
         """What `pxed status` shows of these rooms."""

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import web
 
@@ -42,7 +42,7 @@ from pxed.tftp.pool import Pool
 from pxed.transfers import from_tftp
 from pxed.wakeups import WakeUps
 from pxed.web.app import control_application
-from pxed.web.connections import Connections
+from pxed.web.server import WebServer
 
 log = logging.getLogger("pxed.service")
 
@@ -51,8 +51,6 @@ DRAIN_SECONDS = 60.0
 DRAIN_SILENCE = 5.0
 """How long a client may say nothing then: as long as firmware waits before it repeats itself. One that was switched off
 in the midst of a transfer does not hold up a restart."""
-_KEEP_ALIVE_SECONDS = 30.0
-"""How long a connection over HTTP is kept for the client's next request."""
 _REBIND_SECONDS = 10.0
 """An interface whose ports could not be bound is tried again after this time."""
 _PRUNE_SECONDS = 6 * 3600.0
@@ -122,15 +120,10 @@ class Service:
             point.close()
 
     async def _run(self, point: Point, pool: Pool, key: bytes) -> None:
-        runner = web.AppRunner(
-            point.application(self._interface_of),
-            access_log=None,
-            shutdown_timeout=DRAIN_SECONDS,
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
-        )
-        await runner.setup()
-        connections = Connections(cast(web.Server, runner.server))
-        control = web.AppRunner(control_application(partial(self._status, point, pool, connections)), access_log=None)
+        application = point.application(self._interface_of)
+        server = WebServer(application, point.files, self._interface_of, DRAIN_SECONDS)
+        control = web.AppRunner(control_application(partial(self._status, point, pool, server)), access_log=None)
+        await server.start()
         await control.setup()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
@@ -140,12 +133,12 @@ class Service:
             # Answers begin at once: what comes on the heels of them waits in the workers' sockets, which are bound.
             background = [tasks.create_task(pool.run())]
             for interface in self._listeners.interfaces:
-                self._listeners.start(interface, connections, tasks)
+                self._listeners.start(interface, server, tasks)
             await self._open_control_socket(control)
-            following = tasks.create_task(self._follow_interfaces(connections, pool, tasks))
+            following = tasks.create_task(self._follow_interfaces(server, pool, tasks))
             background += [
                 tasks.create_task(self._notice_changes()),
-                tasks.create_task(connections.run()),
+                tasks.create_task(server.run()),
                 tasks.create_task(self._feed_watchdog()),
                 tasks.create_task(self._prune_images(point)),
                 tasks.create_task(self._forget_history(point)),
@@ -163,8 +156,7 @@ class Service:
             await self._listeners.stop_all()
             await asyncio.gather(
                 pool.drain(DRAIN_SECONDS, DRAIN_SILENCE),
-                connections.drain(DRAIN_SECONDS, DRAIN_SILENCE),
-                runner.cleanup(),
+                server.drain(DRAIN_SILENCE),
             )
             await control.cleanup()
             self._config.control_socket.unlink(missing_ok=True)
@@ -202,7 +194,7 @@ class Service:
         async for _ in interfaces.changes():
             self._rescan.set()
 
-    async def _follow_interfaces(self, connections: Connections, pool: Pool, tasks: asyncio.TaskGroup) -> None:
+    async def _follow_interfaces(self, server: WebServer, pool: Pool, tasks: asyncio.TaskGroup) -> None:
         complete = tftp = True
         self._rescan.set()  # what changed before anybody was told of changes
         while True:
@@ -218,7 +210,7 @@ class Service:
                     log.error("%s", sentence)
             self._missing = missing
             before = self._listeners.interfaces
-            complete = await self._listeners.follow(chosen, connections, tasks)
+            complete = await self._listeners.follow(chosen, server, tasks)
             changed = self._listeners.interfaces != before
             if changed or not tftp:
                 tftp = pool.reconfigure(tftp_endpoints(self._listeners.interfaces))
@@ -317,7 +309,7 @@ class Service:
 
             point.responder.trust = anchor(self._config.service.state_dir)
 
-    async def _status(self, point: Point, pool: Pool, connections: Connections) -> dict[str, Any]:
+    async def _status(self, point: Point, pool: Pool, server: WebServer) -> dict[str, Any]:
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -330,7 +322,7 @@ class Service:
             "ports": self._ports(),
             "answers_not_taken_by_the_kernel": self._listeners.unsent(),
             **point.status(),
-            "http": connections.status(),
+            "http": server.status(),
             "tftp": {"workers": len(pool.pids), "running": 0} | await pool.counters(),
         }
 

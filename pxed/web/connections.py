@@ -19,6 +19,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fcntl import ioctl
 
+ProtocolFactory = Callable[[], asyncio.Protocol]
+
 log = logging.getLogger("pxed.http")
 
 MOST = 4096
@@ -80,12 +82,9 @@ class _Connection:
 
 
 class Connections:
-    """All of a service point, on all interfaces; `protocol` makes what serves one."""
+    """All of a service point, on all interfaces."""
 
-    def __init__(
-        self, protocol: Callable[[], asyncio.Protocol], most: int = MOST, most_of_one: int = MOST_OF_ONE
-    ) -> None:
-        self._protocol = protocol
+    def __init__(self, most: int = MOST, most_of_one: int = MOST_OF_ONE) -> None:
         self._most, self._most_of_one = most, most_of_one
         self._all: dict[_Connection, None] = {}
         self._of: Counter[str] = Counter()
@@ -95,8 +94,11 @@ class Connections:
         self._giving_way: deque[_Connection] = deque()
 
     @contextmanager
-    def accepting(self, listener: socket.socket, tls: ssl.SSLContext | None) -> Iterator[None]:
-        """Takes connections from `listener`, with TLS if there is a context, as long as the block lasts."""
+    def accepting(
+        self, listener: socket.socket, protocol: ProtocolFactory, tls: ssl.SSLContext | None
+    ) -> Iterator[None]:
+        """Takes connections from `listener`, with TLS if there is a context, as long as the block lasts; `protocol`
+        makes what serves one."""
         loop = asyncio.get_running_loop()
         pause: asyncio.TimerHandle | None = None
 
@@ -112,7 +114,7 @@ class Connections:
                     loop.remove_reader(listener)
                     pause = loop.call_later(_NO_DESCRIPTOR_SECONDS, loop.add_reader, listener, accept)
                     return
-                self._take(client, address, tls)
+                self._take(client, address, protocol, tls)
 
         loop.add_reader(listener, accept)
         try:
@@ -144,7 +146,7 @@ class Connections:
         self._sweep()
         return {"connections": len(self._all), "refused": self._refused}
 
-    def _take(self, client: socket.socket, address: str, tls: ssl.SSLContext | None) -> None:
+    def _take(self, client: socket.socket, address: str, protocol: ProtocolFactory, tls: ssl.SSLContext | None) -> None:
         now = asyncio.get_running_loop().time()
         if not self._has_room(address, now):
             client.close()
@@ -153,15 +155,15 @@ class Connections:
             return
         client.setblocking(False)
         connection = _Connection(client, address, now)
-        connection.opening = asyncio.create_task(self._open(connection, tls))
+        connection.opening = asyncio.create_task(self._open(connection, protocol, tls))
         self._all[connection] = None
         self._of[address] += 1
 
-    async def _open(self, connection: _Connection, tls: ssl.SSLContext | None) -> None:
+    async def _open(self, connection: _Connection, protocol: ProtocolFactory, tls: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
         limit = _HANDSHAKE_SECONDS if tls else None
         try:
-            await loop.connect_accepted_socket(self._protocol, connection.socket, ssl=tls, ssl_handshake_timeout=limit)
+            await loop.connect_accepted_socket(protocol, connection.socket, ssl=tls, ssl_handshake_timeout=limit)
         except OSError as error:
             log.debug("no connection with %s: %s", connection.address, error)
         connection.opening = None

@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 
 from pxed.web.part import Part
 
-_TURN_SECONDS = 0.001
+TURN_SECONDS = 0.001
 """after so long no further piece is begun before everything else on the loop had its turn"""
 _LEAST_PIECE, _LARGEST_PIECE = 1 << 20, 8 << 20
 """octets that are given to the kernel at once"""
 _TELLING = 256 << 10
 """octets; fewer say more about a connection that was nearly full than about the kernel's pace"""
+_GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+"""The client sends no more, and the transport has closed its end, or will; our own descriptor would keep it open."""
 _WEIGHT = 0.25
 """of the latest piece against those before"""
 
@@ -61,8 +63,19 @@ class Downloads:
 
     _writable: select.epoll = field(default_factory=select.epoll)
     _under_way: dict[int, _Download] = field(default_factory=dict)
-    _pace: float = _LEAST_PIECE / _TURN_SECONDS
+    _pace: float = _LEAST_PIECE / TURN_SECONDS
     """octets that the kernel takes in a second of the loop's time"""
+
+    def attempt(self, transport: asyncio.Transport, fd: int, part: Part) -> int:
+        """Sends at once what the kernel takes of `part`, a piece at most; how many octets. OSError if it takes none any
+        more."""
+        if transport.get_write_buffer_size():
+            return 0  # the answer's head goes first
+        connection = transport.get_extra_info("socket").fileno()
+        try:
+            return os.sendfile(connection, fd, part.first, min(part.count, self._piece()))
+        except BlockingIOError:
+            return 0
 
     async def send(self, transport: asyncio.Transport, fd: int, part: Part) -> int:
         """Sends `part` of the file `fd` after what the transport still holds; how many octets went, fewer if the file
@@ -81,13 +94,16 @@ class Downloads:
 
     def _turn(self) -> None:
         now = time.monotonic()
-        end = now + _TURN_SECONDS
+        end = now + TURN_SECONDS
         while now < end and (ready := self._writable.poll(0, 1)):
-            download = self._under_way[ready[0][0]]
-            if download.transport.get_write_buffer_size():
+            descriptor, events = ready[0]
+            download = self._under_way[descriptor]
+            if download.transport.get_write_buffer_size() and not events & _GONE:
                 return  # the answer's head goes first, and it is the loop that sends it
             before = download.sent
             try:
+                if events & _GONE:
+                    raise ConnectionResetError
                 if not download.advance(self._piece()):
                     self._finish(download, None)
             except OSError as error:
@@ -96,7 +112,7 @@ class Downloads:
             self._learn(download.sent - before, now - began)
 
     def _piece(self) -> int:
-        return min(max(int(self._pace * _TURN_SECONDS), _LEAST_PIECE), _LARGEST_PIECE)
+        return min(max(int(self._pace * TURN_SECONDS), _LEAST_PIECE), _LARGEST_PIECE)
 
     def _learn(self, octets: int, seconds: float) -> None:
         if octets >= _TELLING and seconds:
@@ -115,7 +131,7 @@ class Downloads:
         if not self._under_way:
             asyncio.get_running_loop().add_reader(self._writable, self._turn)
         self._under_way[download.connection] = download
-        self._writable.register(download.connection, select.EPOLLOUT)
+        self._writable.register(download.connection, select.EPOLLOUT | select.EPOLLRDHUP)
 
     def _remove(self, download: _Download) -> None:
         if self._under_way.pop(download.connection, None) is None:

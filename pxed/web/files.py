@@ -25,6 +25,8 @@ _TYPES = {".efi": "application/efi", ".iso": "application/vnd.efi-iso", ".img": 
 
 _STATUS = {Problem.NOT_FOUND: web.HTTPNotFound, Problem.DENIED: web.HTTPForbidden}
 
+ABORTED = "aborted by the client"
+
 
 @dataclass(slots=True)
 class Files:
@@ -57,10 +59,10 @@ class Files:
         """Ends when the last octet was handed to the kernel, and tells how it went."""
         clock = asyncio.get_running_loop().time
         started = clock()
-        version = Version(opened.size, opened.mtime_ns)
-        part = part_of(version, request.method, request.headers)
-        response = _head(opened.name, version, part)
-        sent, outcome = 0, "aborted by the client"
+        part = part_of(version_of(opened), request.method, request.headers)
+        response = web.StreamResponse(status=part.status, headers=headers_of(opened, part))
+        response.content_length = part.count
+        sent, outcome = 0, ABORTED
         try:
             await response.prepare(request)
             if request.method == hdrs.METH_GET:
@@ -73,16 +75,29 @@ class Files:
         except ConnectionError:
             pass  # it has gone, and nobody is left to be told
         finally:
-            peer, interface, name, grant = origin.peer, origin.interface, opened.name, opened.grant
-            complete, seconds = outcome == "GET 200", clock() - started
-            outcome = "complete" if complete else outcome
-            self.transfers.finished(Transfer("HTTP", peer, interface, name, grant, complete, sent, seconds, outcome))
+            self.tell(origin, opened, sent, clock() - started, outcome)
         return response
 
+    def tell(self, origin: Origin, opened: Opened, sent: int, seconds: float, outcome: str) -> None:
+        """A file was sent; `outcome` is ABORTED, or the request's method and the status of the answer."""
+        complete = outcome == "GET 200"
+        outcome = "complete" if complete else outcome
+        transfer = Transfer(
+            "HTTP", origin.peer, origin.interface, opened.name, opened.grant, complete, sent, seconds, outcome
+        )
+        self.transfers.finished(transfer)
 
-def _head(name: str, version: Version, part: Part) -> web.StreamResponse:
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a client's name is no path of ours
-    headers = {
+
+def version_of(opened: Opened) -> Version:
+    """What an open file is now."""
+    return Version(opened.size, opened.mtime_ns)
+
+
+def headers_of(opened: Opened, part: Part) -> dict[str, str]:
+    """The headers that tell of a file, all but Content-Length."""
+    version = version_of(opened)
+    suffix = os.path.splitext(opened.name)[1].lower()  # noqa: PTH122 - a client's name is no path of ours
+    headers: dict[str, str] = {
         hdrs.ACCEPT_RANGES: "bytes",
         hdrs.CONTENT_TYPE: _TYPES.get(suffix, "application/octet-stream"),
         hdrs.ETAG: version.etag,
@@ -92,9 +107,7 @@ def _head(name: str, version: Version, part: Part) -> web.StreamResponse:
         headers[hdrs.CONTENT_RANGE] = f"bytes {part.first}-{part.first + part.count - 1}/{version.size}"
     if part.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         headers[hdrs.CONTENT_RANGE] = f"bytes */{version.size}"
-    response = web.StreamResponse(status=part.status, headers=headers)
-    response.content_length = part.count
-    return response
+    return headers
 
 
 def _transport_of(request: web.Request) -> asyncio.Transport:

@@ -32,7 +32,7 @@ class Version:
     @property
     def last_modified(self) -> str:
         """An HTTP date, of whole seconds."""
-        return _http_date(self._seconds)
+        return http_date(self._seconds)
 
     @property
     def _seconds(self) -> int:
@@ -79,7 +79,8 @@ def part_of(version: Version, method: str, headers: Mapping[str, str]) -> Part:
 
 
 @lru_cache(maxsize=256)  # of files that are asked for again and again
-def _http_date(seconds: int) -> str:
+def http_date(seconds: int) -> str:
+    """An HTTP date (RFC 9110 section 5.6.7) from seconds since 1970."""
     return formatdate(seconds, usegmt=True)
 
 

@@ -33,15 +33,18 @@ class Origin:
 
 def origin_of(request: web.Request) -> Origin:
     """The connection of `request`."""
-    transport = request.transport
-    if transport is None:
+    if request.transport is None:
         raise web.HTTPRequestTimeout
+    return origin_of_connection(request.transport, request.app[INTERFACE_OF])
+
+
+def origin_of_connection(transport: asyncio.BaseTransport, interface_of: InterfaceOf) -> Origin:
+    """A connection over TCP."""
     address, port = transport.get_extra_info("sockname")[:2]
     peer_address, peer_port = transport.get_extra_info("peername")[:2]
-    interface = request.app[INTERFACE_OF](address)
     encrypted = is_encrypted(transport)
     base_url = f"{'https' if encrypted else 'http'}://{address}:{port}"
-    return Origin(base_url, address, encrypted, interface, f"{peer_address}:{peer_port}")
+    return Origin(base_url, address, encrypted, interface_of(address), f"{peer_address}:{peer_port}")
 
 
 def is_encrypted(transport: asyncio.BaseTransport) -> bool:

@@ -5,61 +5,18 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
-from pxed.content import Content
 from pxed.web import connections as module
-from pxed.web.app import application
-from pxed.web.connections import Connections
 from pxed.web.files import Files
-from tests.support import KEY
 from tests.web.certificate import contexts
+from tests.web.serving import REQUEST, files_below, serving, until
 
 LARGE = 10**8
 """octets of a file: more than the buffers between two sockets ever hold"""
-REQUEST = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-class Unnoted:
-    """Takes the place of Transfers."""
-
-    def finished(self, transfer: object) -> None:
-        """Nobody asks here."""
-
-
-class Point:
-    """Files under `tmp_path` on a port of loopback, and clients."""
-
-    def __init__(self, connections: Connections, port: int) -> None:
-        self.connections = connections
-        self._port = port
-        self._clients: list[socket.socket] = []
-
-    async def connect(self, sender: str = "127.0.0.1") -> socket.socket:
-        client = socket.socket()
-        self._clients.append(client)
-        client.setblocking(False)
-        client.bind((sender, 0))
-        with contextlib.suppress(ConnectionResetError):  # refused at once
-            await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", self._port))
-        return client
-
-    def leave(self) -> None:
-        for client in self._clients:
-            client.close()
-
-    async def asking(self, name: bytes, sender: str = "127.0.0.1") -> socket.socket:
-        """A connection that asks for a file and takes the beginning of the answer."""
-        client = await self.connect(sender)
-        loop = asyncio.get_running_loop()
-        await loop.sock_sendall(client, REQUEST % name)
-        assert (await loop.sock_recv(client, 12)) == b"HTTP/1.1 200"
-        return client
 
 
 @pytest.fixture
@@ -67,26 +24,7 @@ def files(tmp_path: Path) -> Files:
     (tmp_path / "small").write_bytes(b"small")
     with (tmp_path / "large").open("wb") as file:
         file.truncate(LARGE)
-    return Files(Content(tmp_path, tmp_path / "images", {}, KEY), Unnoted(), lambda: 0.0)  # type: ignore[arg-type]
-
-
-@asynccontextmanager
-async def serving(
-    files: Files, most: int = 100, most_of_one: int = 100, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[Point]:
-    runner = web.AppRunner(application(lambda _: "eth0", files), access_log=None, shutdown_timeout=60)
-    await runner.setup()
-    assert runner.server is not None
-    connections = Connections(runner.server, most, most_of_one)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setblocking(False)
-        with connections.accepting(listener, tls):
-            looking = asyncio.create_task(connections.run())
-            point = Point(connections, listener.getsockname()[1])
-            yield point
-    point.leave()
-    looking.cancel()
-    await asyncio.gather(connections.drain(60, 0), runner.cleanup())
+    return files_below(tmp_path)
 
 
 @pytest.fixture
@@ -109,11 +47,6 @@ async def ended(client: socket.socket) -> bool:
         while await loop.sock_recv(client, 1 << 20):
             pass
     return True
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - no event tells of it
-        await asyncio.sleep(0.01)
 
 
 async def answers(client: socket.socket, name: bytes = b"small") -> bool:

@@ -10,26 +10,14 @@ from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import AppKey, Application, Request, Response
 
-from pxed.content import Content
 from pxed.transfers import Transfer
 from pxed.web.app import application
-from pxed.web.files import Files
 from pxed.web.request import origin_of
-from tests.support import KEY
 from tests.web.certificate import contexts
+from tests.web.serving import Noted, files_below
 
 CONTENT = os.urandom(3_000_000)
 Client = TestClient[Request, Application]
-
-
-class Noted:
-    """Takes the place of Transfers."""
-
-    def __init__(self) -> None:
-        self.all: asyncio.Queue[Transfer] = asyncio.Queue()
-
-    def finished(self, transfer: Transfer) -> None:
-        self.all.put_nowait(transfer)
 
 
 NOTED = AppKey("NOTED", Noted)
@@ -42,7 +30,7 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
     with (tmp_path / "large.img").open("wb") as file:
         file.truncate(10**9)  # more than the buffers between two sockets ever hold
     noted = Noted()
-    files = Files(Content(tmp_path, tmp_path / "images", {}, KEY), noted, lambda: 0.0)  # type: ignore[arg-type]
+    files = files_below(tmp_path, noted)
     app = application(lambda _: "eth0", files)
     app[NOTED] = noted
     async with TestClient(TestServer(app)) as made:
@@ -124,7 +112,7 @@ async def test_files_over_tls(tmp_path: Path) -> None:
 
     (tmp_path / "image.efi").write_bytes(CONTENT)
     transfers = Noted()
-    files = Files(Content(tmp_path, tmp_path / "images", {}, KEY), transfers, lambda: 0.0)  # type: ignore[arg-type]
+    files = files_below(tmp_path, transfers)
     ours, theirs = contexts(tmp_path)
     app = application(lambda _: "eth0")
     app.router.add_get("/base-url", base_url)

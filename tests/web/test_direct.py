@@ -1,0 +1,286 @@
+"""Files of boot images the shortest way: the same answers as aiohttp's, and nothing of one request in another."""
+
+import asyncio
+import os
+import re
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from pxed.boot.token import Grant, seal
+from pxed.site.boot_image import Cpu
+from tests.support import KEY
+from tests.web.serving import Noted, Point, files_below, serving, until
+
+CONTENT = os.urandom(300_000)
+LARGE = 10**8
+"""octets: more than the buffers between two sockets ever hold"""
+PATH = f"/b/{seal(Grant(1, 1, 7, Cpu.AMD64, 10), KEY)}"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Of the boot image."""
+    directory = tmp_path / "images" / "7" / "amd64"
+    directory.mkdir(parents=True)
+    (directory / "kernel.efi").write_bytes(CONTENT)
+    (directory / "empty").write_bytes(b"")
+    with (directory / "large").open("wb") as file:
+        file.truncate(LARGE)
+    return directory
+
+
+@pytest.fixture
+def noted() -> Noted:
+    return Noted()
+
+
+@pytest.fixture
+async def point(tmp_path: Path, directory: Path, noted: Noted) -> AsyncIterator[Point]:
+    async with serving(files_below(tmp_path, noted)) as point:
+        yield point
+
+
+def request(name: str, *headers: str, method: str = "GET") -> bytes:
+    return "\r\n".join([f"{method} {PATH}/{name} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
+
+
+class Reader:
+    """What comes over a connection, an answer at a time."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self.client = client
+        self._data = b""
+
+    async def ask(self, data: bytes) -> tuple[str, dict[str, str], bytes]:
+        await asyncio.get_running_loop().sock_sendall(self.client, data)
+        return await self.answer(head_only=data.startswith(b"HEAD"))
+
+    async def answer(self, *, head_only: bool = False) -> tuple[str, dict[str, str], bytes]:
+        """Status, headers and body."""
+        while b"\r\n\r\n" not in self._data:
+            await self._more()
+        head, self._data = self._data.split(b"\r\n\r\n", 1)
+        status, *lines = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        count = 0 if head_only else int(headers.get("Content-Length", 0))
+        while len(self._data) < count:
+            await self._more()
+        body, self._data = self._data[:count], self._data[count:]
+        return status, headers, body
+
+    async def ended(self) -> bool:
+        try:
+            return not await asyncio.get_running_loop().sock_recv(self.client, 1)
+        except ConnectionResetError:
+            return True
+
+    async def _more(self) -> None:
+        data = await asyncio.get_running_loop().sock_recv(self.client, 1 << 20)
+        if not data:
+            raise EOFError
+        self._data += data
+
+
+@pytest.fixture
+def by_aiohttp(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[bytes]]:
+    """Tells of the requests that were handed over to aiohttp since it was asked last."""
+    from pxed.web.direct import DirectConnection
+
+    handed_over: list[bytes] = []
+    hand_over = DirectConnection._hand_over
+
+    def noting(connection: DirectConnection, data: bytes) -> None:
+        handed_over.append(data)
+        hand_over(connection, data)
+
+    monkeypatch.setattr(DirectConnection, "_hand_over", noting)
+
+    def told() -> list[bytes]:
+        told, handed_over[:] = list(handed_over), []
+        return told
+
+    return told
+
+
+def opened(name: str) -> bool:
+    """Whether this process has a file of that name open."""
+    return any(path.is_symlink() and path.resolve().name == name for path in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        ("Range: bytes=0-0",),
+        ("Range: bytes=1000-200999",),
+        ("Range: bytes=-17",),
+        ("Range: bytes=299999-",),
+        ("Range: bytes=0-1,5-6",),
+        ("Range: bytes=5-1000000", 'If-Range: "something else"'),
+        ("If-Match: *", "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT"),
+    ],
+)
+async def test_the_answer_is_that_of_aiohttp(
+    point: Point, noted: Noted, by_aiohttp: Callable[[], list[bytes]], headers: tuple[str, ...]
+) -> None:
+    short = await Reader(await point.connect()).ask(request("kernel.efi", *headers))
+    assert by_aiohttp() == []
+    told = await noted.all.get()
+    long = await Reader(await point.connect()).ask(request("kernel.efi?", *headers))
+    assert by_aiohttp()
+    for _, those, _ in (short, long):
+        those["Date"] = re.sub(r"[^,:]", "x", those["Date"])  # of another second
+    long[1].pop("Server")
+    assert short == long
+    again = await noted.all.get()
+    assert (told.complete, told.sent, told.outcome, told.interface, told.name, told.grant) == (
+        *(again.complete, again.sent, again.outcome, again.interface, again.name, again.grant),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "status"),
+    [
+        ("missing", (), "404"),
+        ("../kernel.efi", (), "403"),
+        ("empty", (), "200"),
+        ("kernel.efi", ("Range: bytes=300000-",), "416"),
+        ("kernel.efi", ("If-None-Match: *",), "304"),
+        ("kernel.efi", ('If-Match: "something else"',), "412"),
+        ("kernel.efi", ("Expect: 100-continue",), "100"),
+    ],
+)
+async def test_what_is_no_octets_of_a_file_is_left_to_aiohttp(
+    point: Point, by_aiohttp: Callable[[], list[bytes]], name: str, headers: tuple[str, ...], status: str
+) -> None:
+    asked = request(name, *headers)
+    answered, _, _ = await Reader(await point.connect()).ask(asked)
+    assert answered.split()[1] == status
+    assert by_aiohttp() == [asked]
+    await until(lambda: not opened("kernel.efi"))
+
+
+async def test_a_wrong_token(point: Point) -> None:
+    status, _, _ = await Reader(await point.connect()).ask(request("kernel.efi").replace(b"/b/", b"/b/A"))
+    assert status == "HTTP/1.1 403 Forbidden"
+
+
+async def test_a_connection_is_ours_until_something_else_is_asked_for(
+    point: Point, by_aiohttp: Callable[[], list[bytes]]
+) -> None:
+    reader = Reader(await point.connect())
+    for first in range(20):
+        _, _, body = await reader.ask(request("kernel.efi", f"Range: bytes={first}-{first + 9999}"))
+        assert body == CONTENT[first : first + 10_000]
+    assert by_aiohttp() == []
+    _, headers, _ = await reader.ask(request("kernel.efi", method="HEAD"))
+    assert headers["Content-Length"] == str(len(CONTENT))
+    for _ in range(2):
+        assert (await reader.ask(request("kernel.efi")))[2] == CONTENT
+    assert by_aiohttp() == [request("kernel.efi", method="HEAD")]
+
+
+async def test_requests_that_come_together_are_answered_in_their_order(point: Point) -> None:
+    reader = Reader(await point.connect())
+    parts = [(0, 9), (10, 250_000), (5, 5), (0, 299_999), (7, 8)]
+    requests = [request("kernel.efi", f"Range: bytes={first}-{last}") for first, last in parts]
+    for cut in (0, 1, 100):  # the first alone, then the others, in the midst of which one is cut off
+        data = b"".join(requests[1:])
+        answers = [await reader.ask(requests[0])]
+        await asyncio.get_running_loop().sock_sendall(reader.client, data[: len(data) - cut])
+        await asyncio.sleep(0)
+        await asyncio.get_running_loop().sock_sendall(reader.client, data[len(data) - cut :])
+        answers += [await reader.answer() for _ in requests[1:]]
+        assert [body for _, _, body in answers] == [CONTENT[first : last + 1] for first, last in parts]
+        reader = Reader(await point.connect())
+
+
+async def test_one_that_comes_while_a_file_is_sent_waits_for_it(
+    point: Point, by_aiohttp: Callable[[], list[bytes]]
+) -> None:
+    reader = Reader(await point.connect())
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(reader.client, request("large"))
+    await asyncio.sleep(0.1)
+    await loop.sock_sendall(reader.client, request("kernel.efi"))
+    assert len((await reader.answer())[2]) == LARGE
+    assert (await reader.answer())[2] == CONTENT
+    assert by_aiohttp() == []
+
+
+async def test_one_in_pieces(point: Point) -> None:
+    reader = Reader(await point.connect())
+    data = request("kernel.efi")
+    for octet in data[:-1]:
+        await asyncio.get_running_loop().sock_sendall(reader.client, bytes([octet]))
+        await asyncio.sleep(0)
+    assert (await reader.ask(data[-1:]))[2] == CONTENT
+
+
+async def test_a_client_cannot_make_more_wait_than_so_much(point: Point) -> None:
+    reader = Reader(await point.connect())
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(reader.client, request("large"))
+
+    async def go_on() -> None:
+        while True:
+            await loop.sock_sendall(reader.client, request("kernel.efi") * 100)
+
+    with pytest.raises(TimeoutError):  # nobody reads any more
+        await asyncio.wait_for(go_on(), 1)
+
+
+async def test_the_last_one_ends_the_connection(point: Point) -> None:
+    reader = Reader(await point.connect())
+    _, headers, body = await reader.ask(request("large", "Connection: close"))
+    assert (headers["Connection"], len(body)) == ("close", LARGE)
+    assert await reader.ended()
+
+
+@pytest.mark.parametrize("way", ["closes", "resets", "sends no more"])
+async def test_a_client_that_goes_leaves_nothing_behind(point: Point, noted: Noted, way: str) -> None:
+    client = await point.connect()
+    await asyncio.get_running_loop().sock_sendall(client, request("large"))
+    await until(lambda: opened("large"))
+    if way == "sends no more":
+        client.shutdown(socket.SHUT_WR)
+    else:
+        if way == "resets":
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.close()
+    transfer = await noted.all.get()
+    assert (transfer.complete, transfer.outcome) == (False, "aborted by the client")
+    assert not opened("large")
+    await until(lambda: point.connections.status()["connections"] == 0)
+
+
+async def test_a_file_that_becomes_shorter_ends_the_connection(
+    point: Point, noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, end = os.sendfile, len(CONTENT) // 2
+
+    def cut(connection: int, file: int, offset: int, count: int) -> int:
+        return whole(connection, file, offset, min(count, end - offset))
+
+    monkeypatch.setattr(os, "sendfile", cut)
+    reader = Reader(await point.connect())
+    with pytest.raises((EOFError, ConnectionResetError)):
+        await reader.ask(request("kernel.efi"))
+    assert not (await noted.all.get()).complete
+
+
+async def test_when_it_ends_requests_under_way_go_on_and_idle_connections_do_not(point: Point) -> None:
+    idle, busy = Reader(await point.connect()), Reader(await point.connect())
+    assert (await idle.ask(request("kernel.efi")))[2] == CONTENT
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(busy.client, request("large"))
+    await until(lambda: opened("large"))
+    draining = asyncio.create_task(point.server.drain(60))
+    assert await idle.ended()
+    assert not draining.done()
+    assert len((await busy.answer())[2]) == LARGE
+    assert await busy.ended()
+    await draining
