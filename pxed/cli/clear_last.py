@@ -61,10 +61,12 @@ def command(
         if collection is not None:
             subjects.update(_members(tx, collection, include_subcollections=not no_subcollections))
         outcomes = []
+        # of the many in a collection, those who were given nothing are not looked up one by one
+        given = None if collection is None else {subject for each in mandatory for subject, _, _ in tx.tries(each)}
         for subject, name in subjects.items():
-            record = None
-            if advertisement is not None or not _was_cleared_last(tx, subject):
-                record = _latest(tx, subject, mandatory)
+            record = _latest(tx, subject, mandatory) if given is None or subject in given else None
+            if record is not None and advertisement is None and _was_cleared_last(tx, subject):
+                record = None
             if record is not None and not dry_run:
                 _forget(tx, record, mandatory[record.advertisement_id])
             outcomes.append(_outcome(name, record, mandatory))
@@ -75,8 +77,8 @@ def command(
 
 def _members(tx: Tx, collection: str, *, include_subcollections: bool) -> Iterator[tuple[str, str]]:
     home = find_collection(tx, collection)
-    for each in tx.members(home.id, include_subcollections=include_subcollections):
-        yield str(each.id), each.name
+    for number, name in tx.member_names(home.id, include_subcollections=include_subcollections):
+        yield str(number), name
 
 
 def _was_cleared_last(tx: Tx, subject: str) -> bool:
