@@ -146,11 +146,16 @@ def _one_of(texts: Sequence[str]) -> str:
 
 def _advice(key: str, near: Collection[str]) -> str:
     """What may have been meant by an unknown key: a similar one of its table, or the same one of another table."""
-    if close := difflib.get_close_matches(key, near, n=1):
-        return f"did you mean {close[0]!r}?"
+    if close := difflib.get_close_matches(key, near, n=len(near)):
+        best = [one for one in close if _nearness(key, one) == _nearness(key, close[0])]
+        return f"did you mean {' or '.join(map(repr, sorted(best)))}?"
     if homes := [table for table, keys in _tables() if key in keys]:
         return f"it belongs under {' or '.join(homes)}"
     return f"known here: {', '.join(near)}"
+
+
+def _nearness(typed: str, known: str) -> float:
+    return difflib.SequenceMatcher(None, known, typed).ratio()
 
 
 def _tables() -> Iterator[tuple[str, Collection[str]]]:

@@ -96,7 +96,7 @@ def test_paths_are_below_the_state_directory(tmp_path: Path) -> None:
         ("[service]\nusr = 'pxed'", "service.usr", "did you mean 'user'?"),
         ("[http]\nmax_window = 4", "http.max_window", "it belongs under [tftp]"),
         ("[log]\nzzz = 1", "log.zzz", "known here: level, format"),
-        ("[loaders]\nuefi-x64 = ['a']", "loaders.uefi-x64", "did you mean"),
+        ("[loaders]\nuefi-x64 = ['a']", "loaders.uefi-x64", "did you mean 'uefi-amd64' or 'uefi-arm64'?"),
         ("http = 8067", "http", "8067 is not a table"),
         ("[service]\nenabled = 'yes'", "service.enabled", '"yes" is not true or false'),
         ("[service]\nenabled = 1", "service.enabled", "1 is not true or false"),
