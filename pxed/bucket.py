@@ -13,9 +13,10 @@ class Bucket:
 
     def take(self, now: float) -> bool:
         """Whether one more is allowed at `now`, seconds of any clock; one that is set back gives nothing meanwhile."""
-        self._left = min(self._burst, self._left + max(0.0, now - self._at) * self._rate)
+        passed = now - self._at
         self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
+        left = self._left
+        if passed > 0:
+            left = min(self._burst, left + passed * self._rate)
+        self._left = left if left < 1 else left - 1
+        return left >= 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -36,4 +35,4 @@ def counted(
     if not counts_needed(hand_out, plan.restraints, config.guard):
         return verdict
     tally = counts.tally(hand_out.advertisement, now, with_size=config.guard.collection_size > 0)
-    return decide(facts, replace(evidence, tally=tally), plan, config, now)
+    return decide(facts, evidence._replace(tally=tally), plan, config, now)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from pxed.wire.architecture import Architecture
 
@@ -33,8 +33,7 @@ class Stage(StrEnum):
     """the boot loader asks for its script"""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """One client at one moment of its boot."""
 
     mac: str

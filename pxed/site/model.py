@@ -1,4 +1,4 @@
-"""The site in frozen dataclasses: computers, collections, task sequences, advertisements, records.
+"""The site in values that do not change: computers, collections, task sequences, advertisements, records.
 
 Everything above this floor speaks of these; only `site/` itself knows that they come from a database. Times are aware
 datetimes in UTC. Identifiers are the database's integers; names are what people use and are unique within their kind,
@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from pxed.site.boot_image import BootImage
 from pxed.site.identity import Identifiers
@@ -210,8 +211,7 @@ class Password:
     changed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """A computer with what the decision needs of it."""
 
     computer: Computer
@@ -219,8 +219,7 @@ class Known:
     records: tuple[PxeRecord, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """All that the site knows of one client's identifiers."""
 
     by_mac: Known | None

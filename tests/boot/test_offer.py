@@ -1,6 +1,5 @@
 """Offer shapes: which client gets which reply, octet by octet where firmware cares."""
 
-from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -114,7 +113,7 @@ def test_uefi_boots_from_the_first_offer_and_finds_our_port_4011_in_its_menu_if_
     ids=["port 4011", "asks again", "others go first"],
 )
 def test_uefi_gets_no_option_43_later_or_where_another_server_is_to_win(otherwise: dict[str, Any]) -> None:
-    shape = shape_for(replace(facts(Client.PXE, 7), **otherwise), BOOT)
+    shape = shape_for(facts(Client.PXE, 7)._replace(**otherwise), BOOT)
     assert shape is not None
     packet = decode(reply(request(), shape, TERMS, at_4011=False).encode())
     assert packet.file == b"snponly.efi"

@@ -217,7 +217,7 @@ def test_invented_kinds_of_machines_do_not_grow_it() -> None:
     kept = Kept()
     site = plan()
     for number in range(5000):
-        kept.decide(replace(FACTS, interface=f"eth{number}"), Evidence(known(), ()), site, Config(), NOW)
+        kept.decide(FACTS._replace(interface=f"eth{number}"), Evidence(known(), ()), site, Config(), NOW)
     assert len(kept._verdicts) <= 4096
 
 
@@ -225,7 +225,7 @@ def test_invented_kinds_of_machines_do_not_grow_it() -> None:
 def test_one_that_is_on_a_list_does_not_get_what_was_kept_for_others(ask: Callable[..., Verdict], list_of: str) -> None:
     listing = Identifiers({"52:54:00:00:00:01": listed(IdentifierList(list_of), "52:54:00:00:00:01")}, {})
     site = replace(plan(), **{list_of: listing})  # type: ignore[arg-type]
-    others, one = replace(FACTS, guid=None), replace(FACTS, guid=None, mac="52:54:00:00:00:01")
+    others, one = FACTS._replace(guid=None), FACTS._replace(guid=None, mac="52:54:00:00:00:01")
     unknown = Evidence(None, ())
     kept = ask(unknown, site, others)
     assert ask(unknown, site, others) is kept
@@ -237,7 +237,7 @@ def test_one_that_is_on_a_list_does_not_get_what_was_kept_for_others(ask: Callab
 def test_one_with_an_ignored_guid_does_not_either(ask: Callable[..., Verdict]) -> None:
     site = replace(plan(), ignored=Identifiers({}, {GUID: listed(IdentifierList.IGNORED, str(GUID))}))
     unknown = Evidence(None, ())
-    assert ask(unknown, site, replace(FACTS, guid=None)).rule == "unknown-support"
+    assert ask(unknown, site, FACTS._replace(guid=None)).rule == "unknown-support"
     assert ask(unknown, site, FACTS).rule == "ignore-list"
 
 

@@ -85,17 +85,17 @@ def test_a_service_that_is_switched_off_ignores_everybody() -> None:
 
 
 def test_an_ordinary_dhcp_client_is_ignored() -> None:
-    verdict = ask(facts=replace(FACTS, client=Client.OTHER))
+    verdict = ask(facts=FACTS._replace(client=Client.OTHER))
     assert isinstance(verdict, Ignore)
     assert verdict.rule == "pxe-client"
 
 
 def test_delay_is_silence_until_it_has_passed() -> None:
     config = configured(delay_seconds=1.5)
-    early = ask(config=config, facts=replace(FACTS, waited=0.5))
+    early = ask(config=config, facts=FACTS._replace(waited=0.5))
     assert isinstance(early, Ignore)
     assert (early.rule, early.retry_after) == ("delay", 1.0)
-    assert isinstance(ask(config=config, facts=replace(FACTS, waited=1.5)), Abort)
+    assert isinstance(ask(config=config, facts=FACTS._replace(waited=1.5)), Abort)
 
 
 @pytest.mark.parametrize(
@@ -173,11 +173,11 @@ def test_advertisements_that_do_not_reach_a_computer(changes: dict[str, Any], wh
 
 
 def test_a_boot_image_without_the_clients_architecture_is_passed_over() -> None:
-    assert isinstance(ask(site=plan(advertisement(1)), facts=replace(FACTS, architecture=architecture(11))), Abort)
+    assert isinstance(ask(site=plan(advertisement(1)), facts=FACTS._replace(architecture=architecture(11))), Abort)
 
 
 def test_a_bios_client_runs_an_amd64_image() -> None:
-    assert isinstance(ask(site=plan(advertisement(1)), facts=replace(FACTS, architecture=architecture(0))), Boot)
+    assert isinstance(ask(site=plan(advertisement(1)), facts=FACTS._replace(architecture=architecture(0))), Boot)
 
 
 def test_the_newest_mandatory_advertisement_boots_without_a_question() -> None:
@@ -245,7 +245,7 @@ def test_tries_are_bounded(consume: Any) -> None:
 def test_all_stages_of_the_last_try_get_the_same_verdict(stage: Stage) -> None:
     config = configured(consume="offered", attempts=1)
     fresh = record(1, RecordState.OFFERED, age=timedelta(seconds=20))
-    verdict = ask(Evidence(known(PC1, fresh), ()), plan(advertisement(1)), config, replace(FACTS, stage=stage))
+    verdict = ask(Evidence(known(PC1, fresh), ()), plan(advertisement(1)), config, FACTS._replace(stage=stage))
     assert isinstance(verdict, Boot)
     assert "try 1 of 1 is under way" in verdict.reason
 

@@ -28,8 +28,8 @@ def ask(
     **guard: Any,
 ) -> Verdict:
     site = replace(plan(advertisement(1, **(changes or {}))), restraints=restraints or Restraints())
-    who = replace(evidence or Evidence(known(), ()), tally=tally)
-    return decide(replace(FACTS, stage=stage), who, site, Config(guard=Guard(**guard)), NOW)
+    who = (evidence or Evidence(known(), ()))._replace(tally=tally)
+    return decide(FACTS._replace(stage=stage), who, site, Config(guard=Guard(**guard)), NOW)
 
 
 def assert_held_back(verdict: Verdict, *words: str) -> None:

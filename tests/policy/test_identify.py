@@ -40,7 +40,7 @@ def test_whoever_shows_an_ignored_identifier_gets_silence_whatever_else_is_true(
         assert (verdict.rule, verdict.identity) == ("ignore-list", None)
         assert "was put on the ignore list by jane at 2026-05-04 12:00 UTC" in verdict.reason
     assert isinstance(
-        ask(site=with_lists(plan(), list_of(IdentifierList.IGNORED, guid=True)), facts=replace(FACTS, guid=None)), Abort
+        ask(site=with_lists(plan(), list_of(IdentifierList.IGNORED, guid=True)), facts=FACTS._replace(guid=None)), Abort
     )
 
 
@@ -97,7 +97,7 @@ def test_only_agreement_is_free_of_doubt(
 ) -> None:
     """The evidence has nothing of what is shared, as the reader gives it."""
     site = with_lists(plan(), shared=list_of(IdentifierList.SHARED, mac=mac_shared, guid=guid_shared))
-    facts = replace(FACTS, mac=mac, guid=guid)
+    facts = FACTS._replace(mac=mac, guid=guid)
     nobody_by_mac = mac in site.shared.macs
     nobody_by_guid = guid is None or guid in site.shared.guids
     evidence = Evidence(

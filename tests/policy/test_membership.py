@@ -67,7 +67,7 @@ def test_an_advertisement_reaches_subcollections_if_it_includes_them(
     site = replace(
         plan(advertisement(1, collection_id=collection_id, include_subcollections=include)), collections=SITE
     )
-    facts = replace(FACTS, architecture=architecture(0))
+    facts = FACTS._replace(architecture=architecture(0))
     verdict = decide(facts, Evidence(Known(PC1, frozenset(), ()), ()), site, configured(), NOW)
     assert isinstance(verdict, Boot if reached else Abort)
 
@@ -76,7 +76,7 @@ def test_an_unknown_computer_gets_what_is_advertised_to_its_firmware() -> None:
     site = replace(plan(advertisement(1, collection_id=-4)), collections=SITE)
     config = configured(unknown_computers="lab")
     assert isinstance(decide(FACTS, Evidence(None, ()), site, config, NOW), Boot)
-    bios = replace(FACTS, architecture=architecture(0))
+    bios = FACTS._replace(architecture=architecture(0))
     assert isinstance(decide(bios, Evidence(None, ()), site, config, NOW), Abort)
 
 

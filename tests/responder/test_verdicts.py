@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -81,7 +80,7 @@ def test_another_verdict_is_logged_at_once(bench: Bench, caplog: pytest.LogCaptu
 
 
 def test_ordinary_dhcp_clients_are_no_news(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    bench.verdicts.decide(replace(FACTS, client=Client.OTHER))
+    bench.verdicts.decide(FACTS._replace(client=Client.OTHER))
     assert texts(caplog) == []
     assert bench.site.sightings() == []
 
@@ -113,15 +112,15 @@ def test_a_database_that_fails_is_silence_and_one_line_until_it_answers_again(
 
 def test_invented_addresses_do_not_grow_its_memory(bench: Bench) -> None:
     for number in range(5000):
-        bench.verdicts.decide(replace(FACTS, mac=f"52:54:01:00:{number >> 8:02x}:{number & 255:02x}", guid=None))
+        bench.verdicts.decide(FACTS._replace(mac=f"52:54:01:00:{number >> 8:02x}:{number & 255:02x}", guid=None))
     assert len(bench.verdicts._log._last) == 4096
     assert len(bench.site.sightings()) <= 10_000
 
 
 def test_a_batch_is_told_of_and_remembered_one_by_one(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     computers = [add_computer(bench.site, f"PC{number}", f"52:54:00:00:00:0{number}", None) for number in range(3)]
-    clients = [replace(FACTS, mac=mac, guid=None) for one in computers for mac in one.macs]
-    stranger = replace(FACTS, mac="52:54:00:00:00:ff", guid=None)
+    clients = [FACTS._replace(mac=mac, guid=None) for one in computers for mac in one.macs]
+    stranger = FACTS._replace(mac="52:54:00:00:00:ff", guid=None)
     verdicts = bench.verdicts.decide_all([*clients, stranger])
     assert [verdict.rule for verdict in verdicts] == ["nothing"] * 3 + ["unknown-support"]
     assert [record.__dict__["computer"] for record in caplog.records] == ["PC0", "PC1", "PC2", ""]
@@ -133,13 +132,13 @@ def test_a_batch_is_told_of_and_remembered_one_by_one(bench: Bench, caplog: pyte
 def test_a_mandatory_advertisement_of_a_batch_is_each_computer_s_own(bench: Bench) -> None:
     computers = [add_computer(bench.site, f"PC{number}", f"52:54:00:00:00:0{number}", None) for number in range(3)]
     advertise(bench.site, Kind.MANDATORY)
-    bench.verdicts.decide_all([replace(FACTS, mac=mac, guid=None) for one in computers for mac in one.macs])
+    bench.verdicts.decide_all([FACTS._replace(mac=mac, guid=None) for one in computers for mac in one.macs])
     assert [len(bench.site.records(str(one.id))) for one in computers] == [1, 1, 1]
 
 
 def strangers(count: int, group: int) -> list[Facts]:
     return [
-        replace(FACTS, mac=f"52:54:01:{group:02x}:{number >> 8:02x}:{number & 255:02x}", guid=None)
+        FACTS._replace(mac=f"52:54:01:{group:02x}:{number >> 8:02x}:{number & 255:02x}", guid=None)
         for number in range(count)
     ]
 
@@ -182,11 +181,11 @@ def test_in_a_storm_too_every_mandatory_advertisement_is_the_computer_s(bench: B
 def test_the_firmware_that_asks_is_noted_if_it_is_another_one(bench: Bench) -> None:
     pc = add_computer(bench.site)
     for code, noted in ((7, 7), (9, 7), (0, 0), (7, 7)):  # 7 and 9 are both x64 UEFI
-        bench.verdicts.decide_all([replace(FACTS, architecture=architecture(code))])
+        bench.verdicts.decide_all([FACTS._replace(architecture=architecture(code))])
         found = bench.site.find_computer(pc.name)
         assert found is not None
         assert found.architecture == noted
-    bench.verdicts.decide(replace(FACTS, architecture=architecture(0), stage=Stage.SCRIPT))
+    bench.verdicts.decide(FACTS._replace(architecture=architecture(0), stage=Stage.SCRIPT))
     found = bench.site.find_computer(pc.name)
     assert found is not None
     assert found.firmware == "uefi-amd64"

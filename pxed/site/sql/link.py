@@ -8,7 +8,7 @@ and None, so nothing needs converting on the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -72,9 +72,15 @@ class Link:
 
     def rows(self, statement: Statement, **values: object) -> list[Row]:
         """All rows of a query, or of a statement's RETURNING."""
-        with_values = self._bind(statement, values)
+        return self._fetch(*self._bind(statement, values))
+
+    def rows_in_order(self, statement: Statement, values: Sequence[object]) -> list[Row]:
+        """All rows of a query that has hundreds of values, given in the order in which it takes them."""
+        return self._fetch(statement.compiled(self._driver.dialect)[0], tuple(values))
+
+    def _fetch(self, text: str, values: tuple[Any, ...]) -> list[Row]:
         try:
-            found: list[Row] = self._driver.execute(*with_values).fetchall()
+            found: list[Row] = self._driver.execute(text, values).fetchall()
         except Exception as error:
             self._fail(error)
         return found

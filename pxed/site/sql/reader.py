@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import uuid
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import chain, zip_longest
+from itertools import chain, repeat
 
 from sqlalchemy import (
     BindParameter,
@@ -64,8 +64,8 @@ _SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 @functools.cache
 def _known_to(clients: int) -> Statement:
-    """What is known of so many clients: `m...` are MAC addresses, `g...` GUIDs (two for a client), and `s...` what the
-    PXE records of those are kept under who are no computer's.
+    """What is known of so many clients. Its values are their MAC addresses, then their GUIDs, two for each, then what
+    the PXE records of those are kept under who are no computer's.
 
     The site's change number comes first in each row, then a computer, then a PXE record, each with a row for each
     record; computers without records have None in its place, records of no computer None in the computer's. The first
@@ -91,18 +91,13 @@ def _known_to(clients: int) -> Statement:
     return Statement(union_all(of_computers, of_others))
 
 
-@functools.cache
-def _names(letter: str, count: int) -> tuple[str, ...]:
-    return tuple(f"{letter}{index}" for index in range(count))
-
-
 def _places(letter: str, count: int) -> list[BindParameter[str]]:
-    return list(map(bindparam, _names(letter, count)))
+    return [bindparam(f"{letter}{index}") for index in range(count)]
 
 
-def _filled(letter: str, count: int, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _filled(keys: Sequence[str], count: int) -> Iterable[str]:
     """Values for `_places`; an empty text, which is nobody's, fills up."""
-    return zip_longest(_names(letter, count), keys, fillvalue="")
+    return chain(keys, repeat("", count - len(keys)))
 
 
 class SqlReader:
@@ -166,8 +161,8 @@ class SqlReader:
         unknown = [plan.subject_of_unknown(mac, guids[0] if guids else None) for mac, guids in clients]
         texts = [order for each in orders for order in each]
         size = _SIZES[bisect_left(_SIZES, max(len(macs), len(texts) / 2))]
-        keys = chain(_filled("m", size, macs), _filled("g", 2 * size, texts), _filled("s", size, unknown))
-        rows = self._link.rows(_known_to(size), **dict(keys))
+        keys = [*_filled(macs, size), *_filled(texts, 2 * size), *_filled(unknown, size)]
+        rows = self._link.rows_in_order(_known_to(size), keys)
         return rows[0][0], _evidence(rows, macs, orders, unknown)
 
     def tally(self, advertisement: Advertisement, now: datetime, *, with_size: bool) -> Tally:
@@ -231,33 +226,38 @@ def _evidence(
     """
     if len(rows) == 1 and not any(rows[0][1:]):
         return [_NOTHING] * len(macs)
-    computers = {row[1]: row[1:_RECORD_AT] for row in rows if row[1] is not None}
-    records: dict[str, list[PxeRecord]] = {}
-    for row in rows:
-        if row[_RECORD_AT] is not None:
-            record = to_record(row[_RECORD_AT:])
-            records.setdefault(record.subject, []).append(record)
+    records = _records(rows)
     owner_of: dict[str, Known] = {}
-    for number, name, guid, protected, architecture, source, addresses, collections in computers.values():
+    for number, row in {row[1]: row for row in rows}.items():
+        if number is None:
+            continue
+        _, _, name, guid, protected, architecture, source, addresses, collections = row[:_RECORD_AT]
         own = tuple(sorted(addresses.split())) if addresses else ()
         uid = uuid.UUID(guid) if guid else None
         who = Computer(number, name, own, uid, bool(protected), architecture, source)
-        known = Known(who, _ids(collections), _newest_first(records.get(str(number), ())))
-        owner_of.update(dict.fromkeys(own, known))
+        known = Known(who, _ids(collections), records.get(str(number), ()) if records else ())
+        for address in own:
+            owner_of[address] = known
         if guid:
             owner_of[guid] = known
     return [
         Evidence(
             owner_of.get(mac),
             tuple([owner_of[order] for order in each if order in owner_of]),
-            _newest_first(records.get(subject, ())),
+            records.get(subject, ()) if records else (),
         )
         for mac, each, subject in zip(macs, orders, unknown, strict=True)
     ]
 
 
-def _newest_first(records: Iterable[PxeRecord]) -> tuple[PxeRecord, ...]:
-    return tuple(sorted(records, key=lambda record: (record.changed_at, record.id), reverse=True))
+def _records(rows: Sequence[Row]) -> dict[str, tuple[PxeRecord, ...]]:
+    """The PXE records in `rows` by what they are kept under, the newest first."""
+    found = [to_record(row[_RECORD_AT:]) for row in rows if row[_RECORD_AT] is not None]
+    found.sort(key=lambda record: (record.changed_at, record.id), reverse=True)
+    by_subject: dict[str, list[PxeRecord]] = {}
+    for record in found:
+        by_subject.setdefault(record.subject, []).append(record)
+    return {subject: tuple(own) for subject, own in by_subject.items()}
 
 
 @functools.lru_cache(maxsize=1024)
