@@ -164,7 +164,9 @@ def test_a_service_that_is_killed_at_any_moment(segment: Segment, url: str, tmp_
     booting = threading.Thread(target=let_live, args=(segment, machines, live_while_it_is_killed))
     booting.start()
     try:
-        for _ in range(kills):
+        for number in range(10 * kills):
+            if number >= kills and len(living) > THREADS:  # a slow machine boots few computers between so many kills
+                break
             time.sleep(moment.uniform(0, 0.2))
             running.signal(signal.SIGKILL)
             assert running.stop() == -signal.SIGKILL
