@@ -33,11 +33,15 @@ QUEUE = 10_000
 """Jobs of each class that may wait. A storm of packets, or a disk that stays full, must not fill the memory."""
 RETRY_SECONDS = 1.0
 """How long a database in trouble is left alone when only history is waiting."""
-HISTORY_SECONDS = 0.5
+HISTORY_SECONDS = 0.25
 """Droppable jobs are written no more often: in a storm of packets the processor belongs to the answers."""
-HISTORY_BATCH = 250
+HISTORY_BATCH = 64
 """Droppable jobs written at one time, besides lines of history: a claim waits behind no more, and sightings made up by
-a stranger cost no more. While packets storm, each takes milliseconds, since the interpreter belongs to the answers."""
+a stranger cost no more."""
+LINES_AT_ONCE = 64
+PAUSE_SECONDS = 0.0005
+"""Before a droppable job, or so many lines of history, as long as nobody waits for anything: a thread that computes on
+and on is given a processor for 4 ms at a time, for which answers would wait where there is no other."""
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +164,6 @@ class Writer:
     def _write(self, submitted: list[_Job], droppable: list[_Droppable]) -> list[tuple[Callable[[Any], None], Any]]:
         """One transaction for all; what to tell each future once it is committed."""
         outcomes: list[tuple[Callable[[Any], None], Any]] = []
-        lines = [job for job in droppable if isinstance(job, Line)]
         with self._transaction() as link:
             for job, future in submitted:
                 try:
@@ -171,8 +174,9 @@ class Writer:
                     outcomes.append((future.set_exception, error))
                 else:
                     outcomes.append((future.set_result, result))
-            together: Callable[[SqlTx], object] = partial(SqlTx.add_lines, lines=lines)
-            for unawaited in (*(job for job in droppable if not isinstance(job, Line)), together):
+            for unawaited in _in_pieces(droppable):
+                if not submitted:
+                    self._give_way()
                 try:
                     self._run(link, unawaited)
                 except StoreError:
@@ -180,6 +184,12 @@ class Writer:
                 except Exception:
                     log.exception("a line of history could not be made")
         return outcomes
+
+    def _give_way(self) -> None:
+        """Leaves the processor to others for a moment, unless somebody waits for this thread."""
+        with self._changed:
+            if not self._submitted and not self._closing:
+                self._changed.wait(PAUSE_SECONDS)
 
     @contextmanager
     def _transaction(self) -> Iterator[Link]:
@@ -232,3 +242,11 @@ class Writer:
             with suppress(StoreError):
                 self._link.close()
             self._link = None
+
+
+def _in_pieces(droppable: Sequence[_Droppable]) -> Iterator[Callable[[SqlTx], object]]:
+    """Jobs one by one, then lines of history many at a time."""
+    lines = [job for job in droppable if isinstance(job, Line)]
+    yield from (job for job in droppable if not isinstance(job, Line))
+    for start in range(0, len(lines), LINES_AT_ONCE):
+        yield partial(SqlTx.add_lines, lines=lines[start : start + LINES_AT_ONCE])

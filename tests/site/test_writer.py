@@ -13,8 +13,8 @@ from pxed.site.event import EventKind
 from pxed.site.model import Collection
 from pxed.site.sql import Link, transaction
 from pxed.site.sql.link import Row
-from pxed.site.store import Tx
-from pxed.site.writer import Writer
+from pxed.site.store import Line, Tx
+from pxed.site.writer import LINES_AT_ONCE, Writer
 from tests.site.samples_of_a_site import own_collections
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -120,6 +120,39 @@ def test_closing_writes_what_waits(engine: Engine, writer: Writer) -> None:
     assert [text for text in lines(engine) if text.isdecimal()] == [str(number) for number in range(30)]
     with pytest.raises(StoreError, match="stopping"):
         writer.submit(lambda tx: None).result(WAIT)
+
+
+def test_who_waits_ends_the_pauses_of_history(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pxed.site.writer.PAUSE_SECONDS", 3600.0)
+    begun = threading.Event()
+
+    class Told(Link):
+        def command(self, text: str) -> Row | None:
+            row = super().command(text)
+            begun.set()
+            return row
+
+    writer = Writer(lambda: Told(engine))
+    for number in range(3):
+        writer.submit_droppable(line(str(number)))
+    assert begun.wait(WAIT)
+    writer.submit(add("c")).result(WAIT)
+    assert {"0", "1", "2"} <= {*lines(engine)}
+    begun.clear()
+    writer.submit_droppable(line("late"))
+    assert begun.wait(WAIT)
+    writer.close()
+    assert "late" in lines(engine)
+
+
+def test_more_lines_than_are_written_at_once(engine: Engine) -> None:
+    writer = Writer(lambda: Link(engine))
+    gate = Gate(writer)
+    for number in range(2 * LINES_AT_ONCE + 1):
+        writer.submit_droppable(Line(NOW, EventKind.VERDICT, "", str(number)))
+    gate.open()
+    writer.close()
+    assert lines(engine) == [str(number) for number in range(2 * LINES_AT_ONCE + 1)]
 
 
 def test_the_oldest_history_goes_when_too_much_waits(engine: Engine, writer: Writer) -> None:
