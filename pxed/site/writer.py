@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pxed.errors import StoreError
+from pxed.site.sql.edits import LINES
 from pxed.site.sql.link import Link
 from pxed.site.sql.transaction import SqlTx
 from pxed.site.store import Line, Tx
@@ -38,10 +39,9 @@ HISTORY_SECONDS = 0.25
 HISTORY_BATCH = 64
 """Droppable jobs written at one time, besides lines of history: a claim waits behind no more, and sightings made up by
 a stranger cost no more."""
-LINES_AT_ONCE = 64
 PAUSE_SECONDS = 0.0005
-"""Before a droppable job, or so many lines of history, as long as nobody waits for anything: a thread that computes on
-and on is given a processor for 4 ms at a time, for which answers would wait where there is no other."""
+"""Before a droppable job, or LINES of history, as long as nobody waits for anything: a thread that computes on and on
+is given a processor for 4 ms at a time, for which answers would wait where there is no other."""
 
 log = logging.getLogger(__name__)
 
@@ -248,5 +248,5 @@ def _in_pieces(droppable: Sequence[_Droppable]) -> Iterator[Callable[[SqlTx], ob
     """Jobs one by one, then lines of history many at a time."""
     lines = [job for job in droppable if isinstance(job, Line)]
     yield from (job for job in droppable if not isinstance(job, Line))
-    for start in range(0, len(lines), LINES_AT_ONCE):
-        yield partial(SqlTx.add_lines, lines=lines[start : start + LINES_AT_ONCE])
+    for start in range(0, len(lines), LINES):
+        yield partial(SqlTx.add_lines, lines=lines[start : start + LINES])

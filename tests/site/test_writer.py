@@ -12,9 +12,10 @@ from pxed.errors import Refused, StoreError
 from pxed.site.event import EventKind
 from pxed.site.model import Collection
 from pxed.site.sql import Link, transaction
+from pxed.site.sql.edits import LINES
 from pxed.site.sql.link import Row
 from pxed.site.store import Line, Tx
-from pxed.site.writer import LINES_AT_ONCE, Writer
+from pxed.site.writer import Writer
 from tests.site.samples_of_a_site import own_collections
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -148,11 +149,11 @@ def test_who_waits_ends_the_pauses_of_history(engine: Engine, monkeypatch: pytes
 def test_more_lines_than_are_written_at_once(engine: Engine) -> None:
     writer = Writer(lambda: Link(engine))
     gate = Gate(writer)
-    for number in range(2 * LINES_AT_ONCE + 1):
+    for number in range(2 * LINES + 1):
         writer.submit_droppable(Line(NOW, EventKind.VERDICT, "", str(number)))
     gate.open()
     writer.close()
-    assert lines(engine) == [str(number) for number in range(2 * LINES_AT_ONCE + 1)]
+    assert lines(engine) == [str(number) for number in range(2 * LINES + 1)]
 
 
 def test_the_oldest_history_goes_when_too_much_waits(engine: Engine, writer: Writer) -> None:

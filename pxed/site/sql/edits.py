@@ -35,8 +35,8 @@ _FORGET_SET = Statement(
     delete(provenance).where(provenance.c.object == bindparam("kind"), provenance.c.object_id == bindparam("key"))
 )
 
-LINES = 100
-"""lines of history in one statement"""
+LINES = 64
+"""lines of history in one statement, between which the writer gives way"""
 
 
 @functools.cache
