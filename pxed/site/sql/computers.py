@@ -19,6 +19,7 @@ from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import CHUNK, COMPUTER_ROWS, both_orders, find, to_computers
 from pxed.site.sql.link import Statement
 from pxed.site.sql.listed import read_list, shared_among
+from pxed.site.sql.places import placed, places
 from pxed.site.store import Identity
 from pxed.site.tables import computer, mac, pxe_record, sighting
 
@@ -35,7 +36,7 @@ _REMOVE_RECORDS = Statement(delete(pxe_record).where(pxe_record.c.subject == bin
 @functools.cache
 def adopt_records(macs: int) -> tuple[Statement, Statement]:
     """For a computer with so many MAC addresses: drop all but the latest record of an advertisement, then own it."""
-    own: list[BindParameter[str]] = [bindparam("g0"), bindparam("g1"), *(bindparam(f"m{i}") for i in range(macs))]
+    own = [*places("g", 2), *places("m", macs)]
     subjects: list[BindParameter[str]] = [bindparam("subject"), *own]
     other = pxe_record.alias("other")
     superseded = (
@@ -56,14 +57,14 @@ def adopt_records(macs: int) -> tuple[Statement, Statement]:
 
 @functools.cache
 def _end_sightings(macs: int) -> Statement:
-    of_macs = [sighting.c.mac == bindparam(f"m{i}") for i in range(macs)]
-    return Statement(delete(sighting).where(or_(sighting.c.guid.in_([bindparam("g0"), bindparam("g1")]), *of_macs)))
+    of_macs = [sighting.c.mac == each for each in places("m", macs)]
+    return Statement(delete(sighting).where(or_(sighting.c.guid.in_(places("g", 2)), *of_macs)))
 
 
 @functools.cache
 def _traces(keys: int) -> Statement:
     """Those of so many identifiers under which something was kept of a computer while it was unknown."""
-    own: list[BindParameter[str]] = [bindparam(f"k{i}") for i in range(keys)]
+    own = places("k", keys)
     columns = (pxe_record.c.subject, sighting.c.mac, sighting.c.guid)
     return Statement(union_all(*[select(column).where(column.in_(own)) for column in columns]))
 
@@ -135,8 +136,8 @@ class Computers(Edits):
         added = []
         for start in range(0, len(new), CHUNK):
             chunk = new[start : start + CHUNK]
-            names = {f"n{index}": name for index, (name, _, _) in enumerate(chunk)}
-            guids = {f"g{index}": str(guid) if guid else None for index, (_, _, guid) in enumerate(chunk)}
+            names = placed("n", (name for name, _, _ in chunk))
+            guids = placed("g", (str(guid) if guid else None for _, _, guid in chunk))
             ids: dict[str, int] = dict(self._link.rows(_add(len(chunk)), **names, **guids))
             added += [Computer(ids[name], name, macs, guid) for name, macs, guid in chunk]
         self._link.run_many(_ADD_MAC, ({"address": mac, "computer_id": each.id} for each in added for mac in each.macs))
@@ -150,13 +151,13 @@ class Computers(Edits):
         keys = [key for each in computers for key in _identifiers(each)]
         kept: set[str] = set()
         for start in range(0, len(keys), CHUNK):
-            chunk = {f"k{index}": key for index, key in enumerate(keys[start : start + CHUNK])}
+            chunk = placed("k", keys[start : start + CHUNK])
             kept.update(row[0] for row in self._link.rows(_traces(len(chunk)), **chunk))
         for each in computers:
             if kept.isdisjoint(_identifiers(each)):
                 continue
             orders = both_orders(each.guid) if each.guid else (None, None)
-            own = {"g0": orders[0], "g1": orders[1], **{f"m{index}": mac for index, mac in enumerate(each.macs)}}
+            own = placed("g", orders) | placed("m", each.macs)
             drop_superseded, adopt = adopt_records(len(each.macs))
             self._link.run(drop_superseded, subject=str(each.id), **own)
             self._link.run(adopt, subject_now=str(each.id), **own)

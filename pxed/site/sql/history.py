@@ -14,6 +14,7 @@ from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.edits import LAST_EVENT, TRIM_EVENTS, Edits
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Row, Statement
+from pxed.site.sql.places import placed, places
 from pxed.site.tables import event, provenance
 
 _COLUMNS = (event.c.id, event.c.at, event.c.kind, event.c.subject, event.c.text, event.c.user)
@@ -41,9 +42,9 @@ def _events(subjects: int, kinds: int, *, by_user: bool, since: bool, forward: b
     number: BindParameter[int] = bindparam("number")
     query = select(*_COLUMNS).where(event.c.id > number if forward else event.c.id < number)
     if subjects:
-        query = query.where(event.c.subject.in_([bindparam(f"s{i}") for i in range(subjects)]))
+        query = query.where(event.c.subject.in_(places("s", subjects)))
     if kinds:
-        query = query.where(event.c.kind.in_([bindparam(f"k{i}") for i in range(kinds)]))
+        query = query.where(event.c.kind.in_(places("k", kinds)))
     if by_user:
         query = query.where(event.c.user == bindparam("user"))
     if since:
@@ -96,8 +97,8 @@ class History(Edits):
         if subjects is not None and not subjects:
             return
         few = tuple(subjects) if subjects is not None and len(subjects) <= _MOST_SUBJECTS else ()
-        values: dict[str, object] = {f"k{index}": kind.value for index, kind in enumerate(wanted.kinds)}
-        values |= {f"s{index}": subject for index, subject in enumerate(few)}
+        values: dict[str, object] = placed("k", (kind.value for kind in wanted.kinds))
+        values |= placed("s", few)
         values |= {} if wanted.user is None else {"user": wanted.user}
         values |= {} if wanted.since is None else {"since": to_micros(wanted.since)}
         by_user, since = wanted.user is not None, wanted.since is not None

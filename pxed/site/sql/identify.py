@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import bindparam, select, union_all
+from sqlalchemy import select, union_all
 
 from pxed.site.model import Computer
 from pxed.site.sql.link import Link, Row, Statement
+from pxed.site.sql.places import placed, places
 from pxed.site.tables import computer, mac
 
 CHUNK = 256
@@ -62,7 +63,7 @@ def find(
     found: dict[int, Computer] = {}
     for start in range(0, max(len(names), len(texts), len(macs)), CHUNK):
         keys = [list(kind[start : start + CHUNK]) for kind in (names, texts, macs)]
-        rows = link.rows(_who(*map(len, keys)), **_values(*keys))
+        rows = link.rows(_who(*map(len, keys)), **placed("n", keys[0]), **placed("g", keys[1]), **placed("m", keys[2]))
         found.update((each.id, each) for each in to_computers(rows))
     return list(found.values())
 
@@ -72,18 +73,10 @@ def _who(names: int, guids: int, macs: int) -> Statement:
     """The statement for so many of each; at least one kind has some."""
     sources = []
     if names:
-        sources.append(select(computer.c.id).where(computer.c.name.in_([bindparam(f"n{i}") for i in range(names)])))
+        sources.append(select(computer.c.id).where(computer.c.name.in_(places("n", names))))
     if guids:
-        sources.append(select(computer.c.id).where(computer.c.guid.in_([bindparam(f"g{i}") for i in range(guids)])))
+        sources.append(select(computer.c.id).where(computer.c.guid.in_(places("g", guids))))
     if macs:
-        sources.append(select(mac.c.computer_id).where(mac.c.address.in_([bindparam(f"m{i}") for i in range(macs)])))
+        sources.append(select(mac.c.computer_id).where(mac.c.address.in_(places("m", macs))))
     ids = sources[0] if len(sources) == 1 else union_all(*sources)
     return Statement(COMPUTER_ROWS.where(computer.c.id.in_(ids)).order_by(computer.c.id))
-
-
-def _values(names: Sequence[str], guids: Sequence[str], macs: Sequence[str]) -> dict[str, str]:
-    return {
-        f"{letter}{index}": key
-        for letter, keys in (("n", names), ("g", guids), ("m", macs))
-        for index, key in enumerate(keys)
-    }

@@ -12,6 +12,7 @@ from pxed.site.identity import IdentifierKind, IdentifierList, Identifiers, List
 from pxed.site.sql.identify import both_orders
 from pxed.site.sql.instants import from_micros
 from pxed.site.sql.link import Link, Row, Statement
+from pxed.site.sql.places import placed, places
 from pxed.site.tables import listed_identifier
 
 _ROWS = select(
@@ -43,7 +44,7 @@ def read_lists(link: Link) -> dict[IdentifierList, Identifiers]:
 def shared_among(link: Link, macs: Sequence[str], guid: uuid.UUID | None) -> list[ListedIdentifier]:
     """Which of a computer's identifiers are on the shared list."""
     values = [*macs, *(both_orders(guid) if guid else ())]
-    keys = {f"v{index}": value for index, value in enumerate(values)}
+    keys = placed("v", values)
     return [_to_listed(row) for row in link.rows(_among(len(values)), which=IdentifierList.SHARED.value, **keys)]
 
 
@@ -54,7 +55,7 @@ def _among(values: int) -> Statement:
         _ROWS.where(
             listed_identifier.c.list == bindparam("which"),
             listed_identifier.c.kind.in_([literal_column("'mac'"), literal_column("'guid'")]),
-            listed_identifier.c.value.in_([bindparam(f"v{index}") for index in range(values)]),
+            listed_identifier.c.value.in_(places("v", values)),
         )
     )
 

@@ -9,7 +9,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, Integer, Select, bindparam, delete, func, insert, select
+from sqlalchemy import Integer, Select, bindparam, delete, func, insert, select
 
 from pxed.site.model import Collection, CollectionRule, Computer
 from pxed.site.rules import Rules
@@ -18,6 +18,7 @@ from pxed.site.sql.computers import Computers
 from pxed.site.sql.fitting import NAMES, all_with_rules
 from pxed.site.sql.identify import CHUNK, COMPUTER_ROWS, to_computers
 from pxed.site.sql.link import Row, Statement
+from pxed.site.sql.places import placed, places
 from pxed.site.tables import collection, collection_rule, computer, membership
 
 _TOP = (
@@ -84,8 +85,7 @@ _REMOVE = Statement(
 @functools.cache
 def computers_by_id(computers: int) -> Statement:
     """So many computers, by name."""
-    ids: list[BindParameter[int]] = [bindparam(f"c{i}") for i in range(computers)]
-    return Statement(COMPUTER_ROWS.where(computer.c.id.in_(ids)).order_by(computer.c.name))
+    return Statement(COMPUTER_ROWS.where(computer.c.id.in_(places("c", computers))).order_by(computer.c.name))
 
 
 @functools.cache
@@ -94,7 +94,7 @@ def members_among(computers: int) -> Statement:
     return Statement(
         select(membership.c.computer_id).where(
             membership.c.collection_id == bindparam("collection"),
-            membership.c.computer_id.in_([bindparam(f"c{i}") for i in range(computers)]),
+            membership.c.computer_id.in_(places("c", computers)),
         )
     )
 
@@ -145,7 +145,7 @@ class Members(Collections, Computers):
         where = self._own_collection(collection_id, "takes no members").name
         members: set[int] = set()
         for start in range(0, len(computers), CHUNK):
-            keys = {f"c{index}": each.id for index, each in enumerate(computers[start : start + CHUNK])}
+            keys = placed("c", (each.id for each in computers[start : start + CHUNK]))
             members.update(
                 row[0] for row in self._link.rows(members_among(len(keys)), collection=collection_id, **keys)
             )
@@ -194,8 +194,7 @@ class Members(Collections, Computers):
     def _by_ids(self, numbers: Iterator[int]) -> Iterator[Computer]:
         """Computers whose ids come by name; the first ones at once."""
         while chunk := list(islice(numbers, CHUNK)):
-            keys = {f"c{index}": number for index, number in enumerate(chunk)}
-            yield from to_computers(self._link.rows(computers_by_id(len(chunk)), **keys))
+            yield from to_computers(self._link.rows(computers_by_id(len(chunk)), **placed("c", chunk)))
 
     def _number(self, statement: Statement, **values: object) -> int:
         number: int = self._link.rows(statement, **values)[0][0]

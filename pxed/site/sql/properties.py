@@ -13,6 +13,7 @@ from pxed.site.names import MAX_VARIABLES, check_name, check_variable
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import CHUNK
 from pxed.site.sql.link import Statement
+from pxed.site.sql.places import placed, places
 from pxed.site.tables import collection_rule, computer, variable
 
 VARIABLES_OF_ONE = Statement(
@@ -41,7 +42,7 @@ def variables_of(computers: int) -> Statement:
     """The variables of so many computers."""
     return Statement(
         select(variable.c.computer_id, variable.c.name, variable.c.value)
-        .where(variable.c.computer_id.in_([bindparam(f"c{i}") for i in range(computers)]))
+        .where(variable.c.computer_id.in_(places("c", computers)))
         .order_by(variable.c.computer_id, variable.c.name)
     )
 
@@ -52,7 +53,7 @@ class Properties(Edits):
     def variables(self, computers: Sequence[Computer]) -> Mapping[int, Mapping[str, str]]:
         found: dict[int, dict[str, str]] = {each.id: {} for each in computers}
         for start in range(0, len(computers), CHUNK):
-            keys = {f"c{index}": each.id for index, each in enumerate(computers[start : start + CHUNK])}
+            keys = placed("c", (each.id for each in computers[start : start + CHUNK]))
             for number, name, value in self._link.rows(variables_of(len(keys)), **keys):
                 found[number][name] = value
         return found

@@ -10,11 +10,9 @@ from datetime import datetime
 from itertools import chain, repeat
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Function,
     Text,
-    bindparam,
     cast,
     func,
     literal_column,
@@ -39,6 +37,7 @@ from pxed.site.sql.link import Link, Row, Statement
 from pxed.site.sql.listed import read_lists
 from pxed.site.sql.members import Members
 from pxed.site.sql.passwords import read_hashes, read_people
+from pxed.site.sql.places import places
 from pxed.site.sql.properties import SOURCE_OF_ONE, VARIABLES_OF_ONE
 from pxed.site.sql.records import RECORD_BY_ID, RECORD_COLUMNS, to_record
 from pxed.site.store import Client
@@ -71,8 +70,8 @@ def _known_to(clients: int) -> Statement:
     record; computers without records have None in its place, records of no computer None in the computer's. The first
     row may be the number alone.
     """
-    by_mac = select(mac_table.c.computer_id).where(mac_table.c.address.in_(_places("m", clients)))
-    by_guid = select(computer.c.id).where(computer.c.guid.in_(_places("g", 2 * clients)))
+    by_mac = select(mac_table.c.computer_id).where(mac_table.c.address.in_(places("m", clients)))
+    by_guid = select(computer.c.id).where(computer.c.guid.in_(places("g", 2 * clients)))
     columns = (*COMPUTER_COLUMNS, _MACS.scalar_subquery(), _COLLECTIONS.scalar_subquery())
     of_computers = (
         select(site.c.change, *columns, *RECORD_COLUMNS)
@@ -85,18 +84,14 @@ def _known_to(clients: int) -> Statement:
     )
     of_others = (
         select(site.c.change, *(null() for _ in columns), *RECORD_COLUMNS)
-        .select_from(site.join(pxe_record, pxe_record.c.subject.in_(_places("s", clients))))
+        .select_from(site.join(pxe_record, pxe_record.c.subject.in_(places("s", clients))))
         .where(site.c.id == literal_column("1"))
     )
     return Statement(union_all(of_computers, of_others))
 
 
-def _places(letter: str, count: int) -> list[BindParameter[str]]:
-    return [bindparam(f"{letter}{index}") for index in range(count)]
-
-
 def _filled(keys: Sequence[str], count: int) -> Iterable[str]:
-    """Values for `_places`; an empty text, which is nobody's, fills up."""
+    """Values for `places`; an empty text, which is nobody's, fills up."""
     return chain(keys, repeat("", count - len(keys)))
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from pxed.errors import NotFound, Refused
 from pxed.site.event import EventKind
@@ -20,6 +20,7 @@ from pxed.site.sql.identify import CHUNK, find
 from pxed.site.sql.instants import from_micros, to_micros
 from pxed.site.sql.link import Row, Statement
 from pxed.site.sql.listed import shared_among
+from pxed.site.sql.places import placed, places
 from pxed.site.tables import advertisement, pxe_record, sighting
 
 SIGHTINGS_KEPT = 10_000
@@ -116,10 +117,10 @@ _TRIM_SIGHTINGS = Statement(
 @functools.cache
 def records_among(subjects: int) -> Statement:
     """The records of an advertisement that so many subjects have."""
-    own: list[BindParameter[str]] = [bindparam(f"s{i}") for i in range(subjects)]
     return Statement(
         select(*RECORD_COLUMNS).where(
-            pxe_record.c.advertisement_id == bindparam("advertisement"), pxe_record.c.subject.in_(own)
+            pxe_record.c.advertisement_id == bindparam("advertisement"),
+            pxe_record.c.subject.in_(places("s", subjects)),
         )
     )
 
@@ -177,7 +178,7 @@ class Records(Edits):
     def records_of(self, advertisement_id: int, subjects: Sequence[str]) -> Mapping[str, PxeRecord]:
         found: dict[str, PxeRecord] = {}
         for start in range(0, len(subjects), CHUNK):
-            keys = {f"s{index}": subject for index, subject in enumerate(subjects[start : start + CHUNK])}
+            keys = placed("s", subjects[start : start + CHUNK])
             rows = self._link.rows(records_among(len(keys)), advertisement=advertisement_id, **keys)
             found.update((record.subject, record) for record in map(to_record, rows))
         return found
