@@ -230,7 +230,7 @@ def _evidence(
         own = tuple(sorted(addresses.split())) if addresses else ()
         uid = uuid.UUID(guid) if guid else None
         who = Computer(number, name, own, uid, bool(protected), architecture, source)
-        known = Known(who, _ids(collections), records.get(str(number), ()) if records else ())
+        known = Known(who, _ids(collections), records.get(str(number), ()))
         for address in own:
             owner_of[address] = known
         if guid:
@@ -239,7 +239,7 @@ def _evidence(
         Evidence(
             owner_of.get(mac),
             tuple([owner_of[order] for order in each if order in owner_of]),
-            records.get(subject, ()) if records else (),
+            records.get(subject, ()),
         )
         for mac, each, subject in zip(macs, orders, unknown, strict=True)
     ]
