@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
-from tests.support import MAC
+from tests.support import GUID, MAC
 
 T = TypeVar("T")
 
@@ -251,8 +251,8 @@ def dhcp_client(network: Network, interface: str, port: int = 68, address: str =
         yield made
 
 
-def discover(network: Network, **more: bytes) -> Packet:
-    """The answer to a DISCOVER of PC1's firmware, x64 UEFI, with `more` options by name."""
+def discover(network: Network, interface: str = "eth0", **more: bytes) -> Packet:
+    """The answer to a DISCOVER of PC1's firmware, x64 UEFI, on `interface`, with `more` options by name."""
     options: dict[int, bytes] = {
         Option.DHCP_MESSAGE_TYPE: bytes((MessageType.DISCOVER,)),
         Option.CLIENT_SYSTEM_ARCHITECTURE: b"\0\7",
@@ -260,6 +260,19 @@ def discover(network: Network, **more: bytes) -> Packet:
         **{Option[name]: value for name, value in more.items()},
     }
     chaddr = bytes.fromhex(MAC.replace(":", "")).ljust(16, b"\0")
-    with dhcp_client(network, "eth0") as client:
+    with dhcp_client(network, interface) as client:
         client.sendto(Packet(BOOTREQUEST, xid=9, chaddr=chaddr, options=options).encode(), ("255.255.255.255", 67))
         return decode(client.recvfrom(2000)[0])
+
+
+def know_pc1(serving: Serving) -> None:
+    """Makes the site know PC1."""
+    serving.cli("computer", "add", "PC1", "--mac", MAC, "--guid", str(GUID))
+
+
+def curl(network: Network, url: str, *options: str) -> bytes:
+    """What the client is sent for `url`."""
+    command = ["ip", "netns", "exec", network.client, "curl", "--silent", "--show-error", "--fail", "--max-time", "30"]
+    result = subprocess.run([*command, *options, url], capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr.decode()
+    return result.stdout
