@@ -156,6 +156,8 @@ class Responder:
     """false: port 4011 only, beside a DHCP server on the same host"""
     delay_seconds: Annotated[float, _between(0, 60)] = 0.0
     """wait this long before an answer on port 67, so that another PXE server may come first; default 0"""
+    uefi_offer: Literal["boot-from-first-offer", "boot-server"] = "boot-from-first-offer"
+    """form of the first offer to UEFI firmware that shall boot; "boot-server" has it ask port 4011, a second more"""
     unknown_computers: Annotated[str, Check(_collection_or_ignore)] = "ignore"
     """"ignore", "approval", or the name of the collection as whose members they are served"""
     approval_minutes: Annotated[float, _between(1, 10080)] = 60.0

@@ -1,6 +1,6 @@
 """What a verdict looks like on ports 67 and 4011: the shape of the reply, chosen by firmware from a table.
 
-A shape is data with its reason. The first that fits client, firmware, verdict and moment is used.
+A shape is data with its reason. The first that fits client, firmware, verdict, moment and settings is used.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from enum import Enum, auto
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
+from pxed.config import Responder
 from pxed.errors import WireError
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Abort, Boot, Ignore, Verdict, Wait
@@ -54,7 +55,7 @@ class Shape:
     """what iPXE is told in option 175, besides which authority it shall trust"""
     reason: str
     first_only: bool = False
-    """only for the first packet of a boot, and only if no delay lets another server be chosen"""
+    """only for the first packet of a boot, and only where the settings want it"""
 
 
 class Terms(NamedTuple):
@@ -151,7 +152,7 @@ SHAPES: tuple[Shape, ...] = (
         "asking port 4011 costs EDK2 a second, since it collects replies until its time is up (Dhcp4Impl.c, "
         "PxeDhcpInput); with bit 3 it takes the file of the offer. Builds of before May 2013 do not know the bit: they "
         "take the first item of the menu and ask its boot server, port 4011. EDK2 prefers this form to one without "
-        "option 43, so it is left out where a delay is to let another server win",
+        "option 43, so it is left out where a delay is to let another server win, and by responder.uefi_offer",
         first_only=True,
     ),
     Shape(
@@ -168,9 +169,9 @@ SHAPES: tuple[Shape, ...] = (
 )
 
 
-def shape_for(facts: Facts, verdict: Verdict) -> Shape | None:
+def shape_for(facts: Facts, verdict: Verdict, settings: Responder) -> Shape | None:
     """The shape of the reply to `facts`; None for silence. It asks for what is common to all packets of a form
-    (responder/hearing.py) and for the kind of verdict alone: replies are prepared by these."""
+    (responder/hearing.py), for the kind of verdict and for settings alone: replies are prepared by these."""
     if isinstance(verdict, Ignore):
         return None
     return next(
@@ -180,16 +181,17 @@ def shape_for(facts: Facts, verdict: Verdict) -> Shape | None:
             if facts.client in shape.clients
             and facts.architecture.firmware in shape.firmware
             and isinstance(verdict, shape.verdicts)
-            and (_is_first(facts) or not shape.first_only)
+            and (not shape.first_only or _comes_first(shape, facts, settings))
         ),
         None,
     )
 
 
-def _is_first(facts: Facts) -> bool:
-    """Whether it is the first packet of a boot, and answered at once. Firmware that does not take the form which is for
-    those is given the other one when it asks again."""
-    return facts.stage is Stage.FIRMWARE and not facts.asks_again and facts.waited == float("inf")
+def _comes_first(shape: Shape, facts: Facts, settings: Responder) -> bool:
+    """Whether it is the first packet of a boot, and `shape` is what those are to get. Firmware that does not take it is
+    given the other one when it asks again."""
+    is_first = facts.stage is Stage.FIRMWARE and not facts.asks_again
+    return is_first and shape.name == settings.uefi_offer and not settings.delay_seconds
 
 
 def needs_loader(shape: Shape) -> bool:

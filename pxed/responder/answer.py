@@ -128,7 +128,7 @@ class Responder:
 
     def _reply(self, form: Form, facts: Facts, verdict: Verdict, data: bytes, place: Place) -> bytes | None:
         """The reply to `data`, if there is one; kept for all of its form unless a ticket is in it."""
-        shape = shape_for(facts, verdict)
+        shape = shape_for(facts, verdict, self.config.responder)
         if shape is None:
             self.counters[f"ignored: {verdict.rule}"] += 1
             return None

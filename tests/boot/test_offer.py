@@ -1,11 +1,12 @@
 """Offer shapes: which client gets which reply, octet by octet where firmware cares."""
 
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from pxed.boot.offer import SHAPES, Terms, needs_loader, reply, shape_for
+from pxed.config import Responder
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Abort, Boot, Finding, Ignore, Verdict, Wait
 from pxed.wire.architecture import ARCHITECTURES, architecture
@@ -14,6 +15,7 @@ from pxed.wire.pxe import DiscoveryControl, VendorOptions
 
 TRAIL = (Finding("x", "y"),)
 BOOT, ABORT, IGNORE = Boot(TRAIL, None), Abort(TRAIL, None), Ignore(TRAIL, None)
+USUAL = Responder()
 TERMS = Terms(IPv4Address("192.0.2.1"), 8067, "snponly.efi", lambda: "t")
 DISCOVER = {
     Option.DHCP_MESSAGE_TYPE: b"\x01",
@@ -34,7 +36,7 @@ def request(**fields: object) -> Packet:
 def shaped(
     client: Client, code: int, verdict: Verdict, asked: Packet | None = None, *, at_4011: bool = False
 ) -> Packet:
-    shape = shape_for(facts(client, code, Stage.REQUEST if at_4011 else Stage.FIRMWARE), verdict)
+    shape = shape_for(facts(client, code, Stage.REQUEST if at_4011 else Stage.FIRMWARE), verdict, USUAL)
     assert shape is not None
     return decode(reply(asked or request(), shape, TERMS, at_4011=at_4011).encode())
 
@@ -55,21 +57,21 @@ def shaped(
     ],
 )
 def test_the_shape_for_each_firmware(client: Client, code: int, verdict: Verdict, name: str) -> None:
-    shape = shape_for(facts(client, code), verdict)
+    shape = shape_for(facts(client, code), verdict, USUAL)
     assert shape is not None
     assert shape.name == name
     assert shape.reason
 
 
 def test_silence_has_no_shape() -> None:
-    assert shape_for(facts(Client.PXE, 0), IGNORE) is None
-    assert shape_for(facts(Client.OTHER, 0), BOOT) is None
+    assert shape_for(facts(Client.PXE, 0), IGNORE, USUAL) is None
+    assert shape_for(facts(Client.OTHER, 0), BOOT, USUAL) is None
 
 
 def test_ipxe_never_gets_a_boot_loader_whatever_its_architecture() -> None:
     for code in ARCHITECTURES:
         for verdict in (BOOT, ABORT):
-            shape = shape_for(facts(Client.IPXE, code), verdict)
+            shape = shape_for(facts(Client.IPXE, code), verdict, USUAL)
             assert shape is not None
             assert not needs_loader(shape)
 
@@ -108,16 +110,39 @@ def test_uefi_boots_from_the_first_offer_and_finds_our_port_4011_in_its_menu_if_
 
 
 @pytest.mark.parametrize(
-    "otherwise",
-    [{"stage": Stage.REQUEST}, {"asks_again": True}, {"waited": 3.0}],
-    ids=["port 4011", "asks again", "others go first"],
+    ("otherwise", "settings"),
+    [
+        ({"stage": Stage.REQUEST}, USUAL),
+        ({"asks_again": True}, USUAL),
+        ({}, Responder(delay_seconds=1.5)),
+        ({}, Responder(uefi_offer="boot-server")),
+    ],
+    ids=["port 4011", "asks again", "others go first", "as set"],
 )
-def test_uefi_gets_no_option_43_later_or_where_another_server_is_to_win(otherwise: dict[str, Any]) -> None:
-    shape = shape_for(facts(Client.PXE, 7)._replace(**otherwise), BOOT)
+def test_uefi_gets_no_option_43_later_or_where_the_settings_say_so(
+    otherwise: dict[str, Any], settings: Responder
+) -> None:
+    shape = shape_for(facts(Client.PXE, 7)._replace(**otherwise), BOOT, settings)
     assert shape is not None
     packet = decode(reply(request(), shape, TERMS, at_4011=False).encode())
     assert packet.file == b"snponly.efi"
     assert Option.VENDOR_SPECIFIC_INFORMATION not in packet.options
+
+
+def test_each_offer_that_can_be_set_is_the_shape_that_uefi_gets() -> None:
+    for name in get_args(get_type_hints(Responder)["uefi_offer"]):
+        shape = shape_for(facts(Client.PXE, 7), BOOT, Responder(uefi_offer=name))
+        assert shape is not None
+        assert shape.name == name
+
+
+@pytest.mark.parametrize(
+    ("client", "code", "verdict"),
+    [(Client.PXE, 0, BOOT), (Client.PXE, 7, ABORT), (Client.IPXE, 7, BOOT), (Client.HTTP, 16, BOOT)],
+)
+def test_what_uefi_is_offered_first_changes_nothing_else(client: Client, code: int, verdict: Verdict) -> None:
+    asked = facts(client, code)
+    assert shape_for(asked, verdict, Responder(uefi_offer="boot-server")) is shape_for(asked, verdict, USUAL)
 
 
 def test_option_67_ends_with_nul_and_is_not_last() -> None:
@@ -186,7 +211,7 @@ def test_the_boot_item_of_a_discover_comes_back_and_garbage_in_option_43_does_no
 
 def test_a_name_too_long_for_the_header_is_in_option_67_alone() -> None:
     ticket = "t" * 120
-    shape = shape_for(facts(Client.IPXE, 0), BOOT)
+    shape = shape_for(facts(Client.IPXE, 0), BOOT, USUAL)
     assert shape is not None
     packet = reply(request(), shape, TERMS._replace(ticket=lambda: ticket), at_4011=False)
     assert packet.file == b""
@@ -204,13 +229,13 @@ FINGERPRINT = bytes(range(32))
 @pytest.mark.parametrize("code", [0, 7])
 def test_one_that_is_to_wait_gets_its_loader_as_one_that_is_to_boot(client: Client, code: int) -> None:
     facts = Facts("52:54:00:12:34:56", None, architecture(code), client, Stage.FIRMWARE, "eth0")
-    assert shape_for(facts, Wait(TRAIL, None)) is shape_for(facts, BOOT)
+    assert shape_for(facts, Wait(TRAIL, None), USUAL) is shape_for(facts, BOOT, USUAL)
 
 
 @pytest.mark.parametrize("code", [0, 7])
 @pytest.mark.parametrize("at_4011", [False, True])
 def test_a_boot_loader_is_told_whom_to_trust_by_the_replies_to_the_firmware(code: int, at_4011: bool) -> None:
-    shape = shape_for(facts(Client.PXE, code), BOOT)
+    shape = shape_for(facts(Client.PXE, code), BOOT, USUAL)
     assert shape is not None
     made = decode(reply(request(), shape, TERMS._replace(trust=FINGERPRINT), at_4011=at_4011).encode())
     assert made.options[Option.ETHERBOOT] == b"\x5a\x20" + FINGERPRINT + b"\xff"
@@ -218,7 +243,7 @@ def test_a_boot_loader_is_told_whom_to_trust_by_the_replies_to_the_firmware(code
 
 @pytest.mark.parametrize(("client", "verdict"), [(Client.PXE, ABORT), (Client.HTTP, BOOT), (Client.IPXE, BOOT)])
 def test_replies_without_a_boot_loader_name_no_authority(client: Client, verdict: Verdict) -> None:
-    shape = shape_for(facts(client, 7), verdict)
+    shape = shape_for(facts(client, 7), verdict, USUAL)
     assert shape is not None
     plain = reply(request(), shape, TERMS, at_4011=False)
     assert reply(request(), shape, TERMS._replace(trust=FINGERPRINT), at_4011=False) == plain

@@ -59,6 +59,7 @@ def test_values_are_taken_over(tmp_path: Path) -> None:
     mac = "52-54-00-12-34-AB"
     [responder]
     delay_seconds = 0.5
+    uefi_offer = "boot-server"
     prompt_seconds = 3
     unknown_computers = "Guests"
     [tftp]
@@ -72,6 +73,7 @@ def test_values_are_taken_over(tmp_path: Path) -> None:
     config = load(write(tmp_path, text))
     assert config.interfaces == (InterfaceConfig(name="eth0"), InterfaceConfig(mac="52:54:00:12:34:ab"))
     assert (config.responder.delay_seconds, config.responder.prompt_seconds) == (0.5, 3.0)
+    assert config.responder.uefi_offer == "boot-server"
     assert config.responder.unknown_computers == "Guests"
     assert config.public_dir == Path("/srv/tftp")
     assert config.tftp.loader_dirs == ()
@@ -110,6 +112,7 @@ def test_paths_are_below_the_state_directory(tmp_path: Path) -> None:
         ("[responder]\ndelay_seconds = -1", "responder.delay_seconds", "-1.0 is not between 0 and 60"),
         ("[responder]\ndelay_seconds = nan", "responder.delay_seconds", "nan is not between 0 and 60"),
         ("[responder]\ndelay_seconds = '1 s'", "responder.delay_seconds", '"1 s" is not a number'),
+        ("[responder]\nuefi_offer = '4011'", "responder.uefi_offer", "is not 'boot-from-first-offer' or 'boot-server'"),
         ("[responder]\nattempts = 0", "responder.attempts", "0 is not between 1 and 1000"),
         ("[responder]\nattempts = 1.5", "responder.attempts", "1.5 is not a whole number"),
         ("[responder]\nattempts = true", "responder.attempts", "true is not a whole number"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pxed.lab import wording
 from pxed.lab.machine import Firmware
 from pxed.lab.scenario import MANDATORY, OPTIONAL, OWN_SYSTEM, Scenario
 
@@ -50,3 +51,23 @@ async def test_an_unknown_machine_is_left_alone_until_it_is_imported(scenario: S
     async with scenario.lab.switched_on(pc) as machine:
         await scenario.installs(machine, MANDATORY)
         await scenario.starts_from_disk(machine, MANDATORY)
+
+
+@pytest.mark.parametrize(
+    ("settings", "form", "packets"),
+    [
+        ("", "boot-from-first-offer", 1),
+        ('[responder]\nuefi_offer = "boot-server"', "boot-server", 2),  # the offer, and what port 4011 says
+    ],
+)
+async def test_uefi_boots_by_the_form_of_offer_that_is_set(scenario: Scenario, form: str, packets: int) -> None:
+    pc = scenario.hardware("PC", Firmware.UEFI, 4)
+    await scenario.advertise(OPTIONAL, "Ask", "optional")
+    await scenario.import_computers([f"{pc.name},,{pc.mac}"], "Ask")
+
+    async with scenario.lab.switched_on(pc) as machine:
+        await machine.serial.wait_for(wording.PROMPT, 150)
+        answers = (await scenario.lab.point.ask("status"))["service"]["answers"]
+    answered = {name: count for name, count in answers.items() if name.startswith("answered")}
+    assert set(answered) == {f"answered: {form}", "answered: ipxe-script"}
+    assert answered[f"answered: {form}"] >= packets

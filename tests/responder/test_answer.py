@@ -365,6 +365,15 @@ def test_other_loaders_end_what_was_prepared(bench: Bench) -> None:
     assert bench.answered(discover()).file == b"other.efi"
 
 
+def test_another_form_of_offer_ends_what_was_prepared(bench: Bench) -> None:
+    add_computer(bench.site)
+    advertise(bench.site, Kind.OPTIONAL)
+    assert Option.VENDOR_SPECIFIC_INFORMATION in bench.answered(discover()).options
+    bench.responder.config = Config(responder=ResponderConfig(uefi_offer="boot-server"))
+    assert Option.VENDOR_SPECIFIC_INFORMATION not in bench.answered(discover()).options
+    assert bench.responder.counters == {"answered: boot-from-first-offer": 1, "answered: boot-server": 1}
+
+
 def test_what_is_too_long_for_a_guid_is_not_sent_back(bench: Bench) -> None:
     add_computer(bench.site)
     packet = discover(CLIENT_MACHINE_IDENTIFIER=bytes(290)).encode(1472)

@@ -16,7 +16,7 @@ import pytest
 
 from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode
 from pxed.wire.pxe import encode_client_guid
-from tests.service.namespaces import Network, Serving, curl, dhcp_client, ip, know_pc1, until
+from tests.service.namespaces import Network, Serving, curl, dhcp_client, discover, ip, know_pc1, until
 from tests.support import GUID, MAC
 
 pytestmark = pytest.mark.netns
@@ -127,6 +127,22 @@ def test_sighup_takes_a_good_configuration_and_keeps_the_old_one_before_a_bad_on
         serving.wait_for_log("took over the configuration", seen)
         client.sendto(request(xid=3), ("255.255.255.255", 67))
         assert decode(client.recv(2000)).xid == 3
+
+
+def test_sighup_changes_what_uefi_is_offered(network: Network, tmp_path: Path) -> None:
+    """That it waits for approval is a reason to boot, and needs no site."""
+    settings = '[responder]\nunknown_computers = "approval"\n'
+    with Serving(network, tmp_path, settings) as serving:
+        assert Option.VENDOR_SPECIFIC_INFORMATION in discover(network).options
+        for more, has_menu in (('uefi_offer = "boot-server"', False), ("", True)):
+            serving.write(settings + more)
+            seen = len(serving.lines)
+            serving.signal(signal.SIGHUP)
+            serving.wait_for_log("took over the configuration", seen)
+            offer = discover(network)
+            assert offer.file == b"snponly.efi"
+            assert (Option.VENDOR_SPECIFIC_INFORMATION in offer.options) == has_menu
+        assert serving.status()["answers"] == {"answered: boot-from-first-offer": 2, "answered: boot-server": 1}
 
 
 def test_an_unknown_computer_is_sighted_and_answered_once_it_is_known(network: Network, tmp_path: Path) -> None:
