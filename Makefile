@@ -9,7 +9,8 @@
 #   make bench    measures pxed beside its peers and writes docs/benchmarks.md; RESUME=1 to take a broken-off run up
 #                 again; QUICK=1 for two minutes of it, which write build/benchmarks.md
 #   make venv     only sets up .venv
-#   make install  for a real network: /opt/pxed, systemd unit, user, /etc/pxed/pxed.toml; again for a newer version
+#   make install  for a real network: /opt/pxed, systemd unit, user, /etc/pxed/pxed.toml; again for a newer version;
+#                 COMPILED=1 brings a compiler for the part that is C
 #   make uninstall  takes that away again, and leaves the configuration and what is kept
 #
 # Debian packages that are missing are installed with apt-get as root; without root the one line that would is printed.
@@ -21,10 +22,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHARE := /usr/local/share
+# What the compiled part needs: 240 MB on a machine that has none of it. A Python that is not the distribution's has
+# headers of its own.
+COMPILER := gcc libc6-dev python3-dev
+FLOWS := pxed/responder/_flows.c
 
 # What running pxed's lab and its tests needs; the service itself needs Python alone (and `ipxe` for boot loaders).
 PACKAGES := python3-venv tzdata iproute2 nftables dnsmasq-base kmod busybox-static ipxe ipxe-qemu ovmf qemu-system-x86 \
-	curl atftp tftp-hpa mtools cpio systemd ca-certificates
+	curl atftp tftp-hpa mtools cpio systemd ca-certificates $(COMPILER)
 
 .PHONY: demo test test-postgresql proof test-systemd check bench venv packages install uninstall format clean
 
@@ -60,10 +65,15 @@ format: venv
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# pip takes it for done where nothing could be compiled, and says nothing; who works on pxed wants to know.
 venv: packages $(STAMP)
+	@why=$$($(BIN)/python -I -c 'import pxed.responder._flows' 2>&1) || { rm $(STAMP); \
+		echo "no compiled part ($$(echo "$$why" | tail -n 1)):" \
+		"$(BIN)/pip install -v --no-deps -e . shows what the compiler said" >&2; exit 1; }
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(FLOWS)
 	$(PYTHON) -m venv $(VENV)
+	rm -f $(FLOWS:.c=.*.so)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
@@ -81,11 +91,14 @@ packages:
 
 # The service alone: no lab, no tests. A configuration that is there already is kept. The unit hides home directories,
 # and a Python that lives in one. A service that runs is started anew: the old one would go on with modules of both
-# versions. POSTGRESQL=1: with the driver of PostgreSQL.
-install: PACKAGES := python3-venv tzdata ipxe
+# versions. POSTGRESQL=1: with the driver of PostgreSQL. The part that is C is compiled where a compiler is. One is not
+# brought unasked: it is twice as large as pxed with all its libraries, many want none on such a machine, and few have
+# floods. What setuptools keeps of an older build goes first: modules that a newer version lacks would be installed again.
+install: PACKAGES := python3-venv tzdata ipxe $(if $(COMPILED),$(COMPILER))
 install: PYTHON := /usr/bin/python3
 install: packages
 	$(PYTHON) -m venv /opt/pxed
+	rm -rf build/lib.* build/bdist.* build/temp.*
 	/opt/pxed/bin/python -m pip install --quiet --upgrade '.$(if $(POSTGRESQL),[postgresql])'
 	ln -sf /opt/pxed/bin/pxed /usr/local/bin/pxed
 	/opt/pxed/bin/pxed manual | install -D -m 644 /dev/stdin $(SHARE)/man/man1/pxed.1
@@ -97,6 +110,9 @@ install: packages
 	systemd-tmpfiles --create pxed.conf
 	test -e /etc/pxed/pxed.toml || install -D -m 644 config/pxed.toml /etc/pxed/pxed.toml
 	test ! -d /run/systemd/system || { systemctl daemon-reload && systemctl try-restart pxed; }
+	@/opt/pxed/bin/python -I -c 'import pxed.responder._flows' 2>/dev/null || { echo "installed without the compiled part:" \
+		"pxed works as it should and answers floods of DHCP packets more slowly; make install COMPILED=1 brings $(COMPILER)" \
+		"and compiles it" >&2; test -z "$(COMPILED)"; }
 
 uninstall:
 	test ! -d /run/systemd/system || ! systemctl --quiet is-enabled pxed || systemctl disable pxed
@@ -108,4 +124,5 @@ uninstall:
 	@echo "left: /etc/pxed, /var/lib/pxed and the user pxed; userdel pxed && rm -r /etc/pxed /var/lib/pxed takes them away"
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis pxed.egg-info build/lib.* build/bdist.* build/temp.*
+	rm -f $(FLOWS:.c=.*.so)

@@ -13,10 +13,18 @@ class Bucket:
 
     def take(self, now: float) -> bool:
         """Whether one more is allowed at `now`, seconds of any clock; one that is set back gives nothing meanwhile."""
-        passed = now - self._at
+        left = self._filled(now)
         self._at = now
-        left = self._left
-        if passed > 0:
-            left = min(self._burst, left + passed * self._rate)
         self._left = left if left < 1 else left - 1
         return left >= 1
+
+    def spend(self, now: float, count: int) -> bool:
+        """Takes `count`, or what is left; whether there was enough."""
+        left = self._filled(now)
+        self._at = now
+        self._left = max(left - count, 0.0)
+        return left >= count
+
+    def _filled(self, now: float) -> float:
+        passed = now - self._at
+        return min(self._burst, self._left + passed * self._rate) if passed > 0 else self._left

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
@@ -20,7 +20,9 @@ from pxed.config import Config
 from pxed.errors import PxedError
 from pxed.interfaces import Interface, bind_udp, listen_tcp
 from pxed.ports import Port, boot_server_port, dhcp_port, http_port, https_port, refusal
-from pxed.responder.endpoint import Answerer, Endpoint, Place
+from pxed.responder.endpoint import Answerer, Endpoint
+from pxed.responder.fastpath import FastPath
+from pxed.responder.place import Place
 from pxed.web.server import WebServer
 
 log = logging.getLogger("pxed.listeners")
@@ -50,6 +52,8 @@ class Listeners:
         self._config = config
         self._answerer = answerer
         self._tls = tls
+        self.fast_path_of: Callable[[Endpoint], FastPath | None] = lambda _: None
+        """makes the fast path of an endpoint, if it can have one"""
         self._bound: dict[Interface, _Bound] = {}
         self._serving: dict[Interface, asyncio.Task[None]] = {}
 
@@ -83,7 +87,7 @@ class Listeners:
                     stack.enter_context(server.accepting(listener, tls))
                 async with asyncio.TaskGroup() as tasks:
                     for endpoint in bound.endpoints:
-                        tasks.create_task(endpoint.serve())
+                        tasks.create_task(endpoint.serve(self.fast_path_of(endpoint)))
                     await asyncio.Event().wait()
         finally:
             bound.close()
@@ -126,6 +130,12 @@ class Listeners:
         await asyncio.gather(*serving, return_exceptions=True)
         for one in bound:  # also of a task that never came to its first step
             one.close()
+
+    def forget_answers(self) -> None:
+        """Answers are other ones from now on."""
+        for bound in self._bound.values():
+            for endpoint in bound.endpoints:
+                endpoint.forget()
 
     def unsent(self) -> int:
         """Answers that the kernel did not take, on all present endpoints."""

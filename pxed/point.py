@@ -19,8 +19,11 @@ from pxed.loaders import Loaders
 from pxed.passwords.checking import Checker
 from pxed.records import Records
 from pxed.responder.answer import Responder
+from pxed.responder.endpoint import Endpoint
+from pxed.responder.fastpath import FastPath, is_compiled
 from pxed.site.database import open_database
 from pxed.site.reopening import ReopeningReader
+from pxed.site.sql.flows import flow_site
 from pxed.site.sql.link import Link
 from pxed.site.sql.reader import SqlReader
 from pxed.site.sql.transaction import SqlTx
@@ -65,6 +68,7 @@ class Point:
         self.transfers = Transfers(self.records, self.reader.plan)
         self._key = key
         self._clock = clock
+        self._told_of_floods = False
         self._scripts = Scripts(self.verdicts, self.records, config, key, time.time)
         self._checker = Checker(self.reader, self.writer, config.password, clock, time.monotonic)
         self._logins = Logins(self.verdicts, self.records, self._checker, config, key, time.time)
@@ -91,6 +95,17 @@ class Point:
         self._checker.apply(config.password)
         self.responder.loaders = self.loaders.names
         self.files.content = self._content()
+
+    def fast_path(self, endpoint: Endpoint) -> FastPath | None:
+        """For floods at `endpoint`; None if the compiled module or a site in SQLite is missing, or cannot be used."""
+        site = flow_site(self.config.database.url, self.config.service.state_dir) if is_compiled() else None
+        try:
+            return FastPath(endpoint.socket, endpoint.place, site, self.responder) if site else None
+        except OSError as error:
+            if not self._told_of_floods:
+                log.warning("floods of packets take the long way: %s", error)
+                self._told_of_floods = True
+            return None
 
     def status(self) -> dict[str, Any]:
         """What `pxed status` shows of these rooms."""

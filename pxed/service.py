@@ -34,7 +34,8 @@ from pxed.loaders import Loaders, find_loaders
 from pxed.notify import Notifier
 from pxed.point import Point, utc_now
 from pxed.ports import BOOT_SERVER, DHCP_SERVER
-from pxed.responder.endpoint import Outcome, Place
+from pxed.responder.endpoint import Outcome
+from pxed.responder.place import Place
 from pxed.site.store import Tx
 from pxed.tftp.messages import Endpoint, TftpSettings
 from pxed.tftp.messages import Transfer as TftpTransfer
@@ -113,6 +114,7 @@ class Service:
         privileges.become(user)
         self._point = point = Point(self._config, loaders, key)
         self._trust_certificate(point)
+        self._listeners.fast_path_of = point.fast_path
         try:
             point.open_site()
             await self._run(point, pool, key)
@@ -284,6 +286,7 @@ class Service:
             self._config = config
             loaders = find_loaders(config)
             point.apply(config, loaders)
+            self._listeners.forget_answers()
             self._refresh_certificate(point)
             pool.configure(tftp_settings(config, self._listeners.interfaces, loaders, key))
             logs.configure(config.log.level, config.log.format, self._environment)

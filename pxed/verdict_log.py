@@ -22,7 +22,7 @@ _REPEAT = timedelta(seconds=60)
 """The same verdict for the same client within this time is a firmware's retry: debug level only."""
 _REMEMBERED_CLIENTS = 4096
 """Bound of that memory: a stranger can invent MAC addresses, so the oldest go first."""
-_AT_ONCE, _A_SECOND = 4_500, 150
+TOLD_AT_ONCE, TOLD_A_SECOND = 4_500, 150
 """So many verdicts are told at once, and so many a second in a storm that lasts; the others are counted. The journal
 drops all of a service beyond 10,000 lines in 30 seconds (RateLimitBurst= in journald.conf(5)), history keeps a million
 events, which a flood of packets would push out within a minute, and a storm is for answering."""
@@ -36,7 +36,7 @@ class VerdictLog:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._last: OrderedDict[tuple[str, str], tuple[type[Verdict], str, datetime]] = OrderedDict()
-        self._room = Bucket(_A_SECOND, _AT_ONCE)
+        self._room = Bucket(TOLD_A_SECOND, TOLD_AT_ONCE)
         self._untold = 0
         self._untold_since = 0.0
 
@@ -55,6 +55,12 @@ class VerdictLog:
             text = f"{facts.stage}: {outcome_of(verdict)}: {verdict.reason} [{verdict.rule}]"
             kind = EventKind.GUARD if is_held_back(verdict) else EventKind.VERDICT
             self._records.note_verdict(str(who.id), text, now, kind)
+
+    def passed_over(self, count: int, now: datetime) -> None:
+        """So many verdicts more were not told."""
+        if count and not self._untold:
+            self._untold_since = now.timestamp()
+        self._untold += count
 
     def _log(self, level: int, facts: Facts, evidence: Evidence, verdict: Verdict) -> None:
         who = _computer_of(evidence)
@@ -95,9 +101,7 @@ class VerdictLog:
             self._untold = 0
         if self._room.take(second):
             return True
-        if not self._untold:
-            self._untold_since = second
-        self._untold += 1
+        self.passed_over(1, now)
         return False
 
 

@@ -14,7 +14,7 @@ from pxed.bucket import Bucket
 from pxed.config import Config
 from pxed.errors import StoreError
 from pxed.identities import Identities
-from pxed.policy.alike import Kept
+from pxed.policy.alike import Kept, Lasting
 from pxed.policy.counting import counted
 from pxed.policy.decide import decide, ignore_list, name_of
 from pxed.policy.facts import Facts, Stage
@@ -23,7 +23,7 @@ from pxed.records import Records
 from pxed.site.model import Evidence, Plan, Sighting
 from pxed.site.restraints import Stop
 from pxed.site.store import Reader
-from pxed.verdict_log import QUIET_RULES, VerdictLog
+from pxed.verdict_log import QUIET_RULES, TOLD_A_SECOND, TOLD_AT_ONCE, VerdictLog
 from pxed.wire.architecture import LOADER_KEYS
 
 log = logging.getLogger("pxed.verdict")
@@ -48,6 +48,8 @@ class Verdicts:
         self._log = VerdictLog(records)
         self._room = Bucket(_A_SECOND, _AT_ONCE)
         self._identities = Identities(records.later, self._room)
+        self._pace = Bucket(TOLD_A_SECOND, TOLD_AT_ONCE)
+        self._is_flood = False
         self._store_fault = ""
         self._stop: Stop | None = None
 
@@ -58,7 +60,28 @@ class Verdicts:
 
     def decide_all(self, clients: Sequence[Facts]) -> list[Verdict]:
         """The same for many at once, in their order; those that are alike share one without `identity`."""
-        return self._decide(clients, self._kept.decide) if clients else []
+        if not clients:
+            self._is_flood = False
+            return []
+        self._is_flood = not self._pace.spend(self._clock().timestamp(), len(clients))
+        return self._decide(clients, self._kept.decide)
+
+    def is_flood(self) -> bool:
+        """Whether more is decided than is told and remembered: of so many at the last time that anything was."""
+        return self._is_flood
+
+    def passed_over(self, count: int) -> None:
+        """So many clients more were answered with a verdict that is kept for all who are alike."""
+        self._log.passed_over(count, self._clock())
+
+    def kept_for(self, facts: Facts) -> tuple[Plan, Evidence, Lasting] | None:
+        """The verdict that all clients like this one get, and what it was decided on; None if it has one of its own."""
+        try:
+            plan, evidence = self._reader.look_up(facts.mac, facts.guids)
+        except StoreError:
+            return None
+        lasting = self._kept.find(facts, evidence, plan, self.config, self._clock())
+        return (plan, evidence, lasting) if lasting else None
 
     def _decide(
         self, clients: Sequence[Facts], way: Callable[[Facts, Evidence, Plan, Config, datetime], Verdict]

@@ -39,7 +39,7 @@ SIDEWAYS = {
     *(("service", room) for room in ("point", "listeners", "statedir", "privileges", "notify", "logs", "image")),
     ("lab", "image"),
     ("__main__", "cli"),
-    *(("responder", room) for room in ("verdicts", "datagrams", "interfaces", "ports")),
+    *(("responder", room) for room in ("verdicts", "verdict_log", "datagrams", "interfaces", "ports")),
     *(("web", room) for room in ("verdicts", "records", "transfers", "content", "passwords")),
     ("waking", "interfaces"),
     *(("wakeups", room) for room in ("interfaces", "waking")),

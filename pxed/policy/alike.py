@@ -18,6 +18,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pxed.config import Config
 from pxed.errors import UsageError
@@ -95,6 +96,20 @@ def _instants(advertisement: Advertisement, now: datetime) -> Iterator[datetime 
             yield timetable_of(advertisement).next_due(now)
 
 
+def is_by_collections(plan: Plan) -> bool:
+    """Whether computers in the same collections of their own are alike: no rule looks at what else they are."""
+    return not any(each.rules for each in plan.collections)
+
+
+class Lasting(NamedTuple):
+    """A verdict and how long it holds while plan and configuration are the same."""
+
+    verdict: Verdict
+    since: datetime
+    until: datetime | None
+    """the first instant at which it may be another one; None if there is none"""
+
+
 class Kept:
     """Verdicts by likeness."""
 
@@ -122,6 +137,12 @@ class Kept:
                 self._verdicts.clear()
             self._verdicts[alike] = kept
         return kept
+
+    def find(self, facts: Facts, evidence: Evidence, plan: Plan, config: Config, now: datetime) -> Lasting | None:
+        """What is kept for clients like this one; None if nothing is."""
+        alike = likeness(facts, evidence, plan) if self._holds(plan, config, now) else None
+        kept = self._verdicts.get(alike) if alike is not None else None
+        return Lasting(kept, self._since, self._until) if kept is not None else None
 
     def _holds(self, plan: Plan, config: Config, now: datetime) -> bool:
         return (

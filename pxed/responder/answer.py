@@ -25,8 +25,10 @@ from pxed.policy.record import BOOT_WINDOW
 from pxed.policy.verdict import Ignore, Verdict
 from pxed.ports import BOOT_SERVER, DHCP_SERVER
 from pxed.responder.boots import Boots
-from pxed.responder.endpoint import Answer, Later, Outcome, Place
+from pxed.responder.endpoint import Answer, Later, Outcome
+from pxed.responder.flows import Flow, flow_of
 from pxed.responder.hearing import Form, Hearing, Reply, facts_about
+from pxed.responder.place import Place
 from pxed.verdicts import Verdicts
 from pxed.wire.architecture import loader_key
 from pxed.wire.dhcp import decode
@@ -89,6 +91,28 @@ class Responder:
         for (index, form, own), facts, verdict in zip(heard, clients, verdicts, strict=True):
             outcomes[index] = self._outcome(form, own, facts, verdict, batch[index], place)
         return outcomes
+
+    def flow(self, received: Received, place: Place) -> Flow | None:
+        """The flow that a datagram belongs to, once it has been answered; None if it belongs to none."""
+        try:
+            form, own = self._hearing(place).hear(received[0])
+        except WireError:
+            return None
+        if form.unfit or form.facts is None:
+            return None
+        kept = self._verdicts.kept_for(facts_about(own, form.facts, self._waited(own, form.facts, place)))
+        return flow_of(received, form, kept, place) if kept else None
+
+    def is_flood(self) -> bool:
+        """Whether more is answered than is told of."""
+        return self._verdicts.is_flood()
+
+    def count(self, counted: dict[str, int], lost: int) -> None:
+        """So many packets were answered by flows, and so many were more than could be looked at."""
+        self.counters.update(counted)
+        if lost:
+            self.counters["too many at once"] += lost
+        self._verdicts.passed_over(sum(counted.values()))
 
     def _hearing(self, place: Place) -> Hearing:
         terms = self.config, self.loaders, self.trust

@@ -11,7 +11,7 @@ from pxed.errors import WireError
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Verdict
 from pxed.ports import BOOT_SERVER, DHCP_CLIENT, DHCP_SERVER
-from pxed.responder.endpoint import Place
+from pxed.responder.place import Place
 from pxed.site.identifiers import format_mac
 from pxed.wire.architecture import architecture
 from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode

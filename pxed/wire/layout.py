@@ -51,7 +51,7 @@ class Own(NamedTuple):
 
 _XID, _SECS, _CIADDR, _MAC = (4, 8), (8, 10), (12, 16), (28, 34)
 """Where they stand in every packet (RFC 2131 figure 1)."""
-_NOWHERE = (0, 0)
+NOWHERE = (0, 0)
 Span = tuple[int, int]
 """From and to which octet something stands."""
 
@@ -62,21 +62,27 @@ class Layout:
     def __init__(
         self, size: int, guid: tuple[int, int], relay: tuple[int, int], not_read: list[tuple[int, int]]
     ) -> None:
-        """Use `of`. Each is from and to which octet it stands; `_NOWHERE` if it does not."""
+        """Use `of`. Each is from and to which octet it stands; `NOWHERE` if it does not."""
         own = dict(zip(Own._fields, (_XID, _CIADDR, _MAC, guid, relay), strict=True))
         places = sorted([(span, name) for name, span in own.items()] + [(span, "") for span in (_SECS, *not_read)])
         parts: list[str] = []
         names: list[str] = []
+        spans: list[Span] = []
         at = 0
         for (begin, end), name in places:
             if begin > at:
                 parts.append(f"{begin - at}s")
                 names.append("common")
+                spans.append((at, begin))
             parts.append(f"{end - begin}{'s' if name else 'x'}")
             names += [name] if name else []
             at = max(at, end)
         parts.append(f"{size - at}s")
         names.append("common")
+        self.common = (*spans, (at, size))
+        """where the common octets stand"""
+        self.own = own
+        """where what is the sender's own stands, by the names of `Own`; `NOWHERE` if it does not"""
         self._struct = struct.Struct("".join(parts))
         self._places = places
         common = [index for index, name in enumerate(names) if name == "common"]
@@ -89,7 +95,7 @@ class Layout:
     def of(cls, data: bytes) -> Layout | None:
         """The layout of a well-formed packet; None if it says something twice or in header fields (RFC 3396, option
         52): such packets are rare, and each is read whole."""
-        guid = relay = _NOWHERE
+        guid = relay = NOWHERE
         not_read: list[Span] = []
         seen: set[int] = set()
         for code, value_at, end in instances(data, HEADER_SIZE):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pxed.config import Config
 from pxed.policy import alike
-from pxed.policy.alike import Kept, common, likeness, next_change
+from pxed.policy.alike import Kept, common, is_by_collections, likeness, next_change
 from pxed.policy.decide import decide
 from pxed.policy.facts import Client, Facts, Stage
 from pxed.policy.verdict import Abort, Boot, Verdict
@@ -162,6 +162,45 @@ def test_a_plan_says_when_it_will_decide_otherwise(
     if now <= later and (end is None or later < end):
         first, second = (common(decide(facts, evidence, plan, config, when)) for when in (now, later))
         assert first == second
+
+
+@given(
+    st.lists(PLANS, min_size=1, max_size=2),
+    st.lists(CONFIGS, min_size=1, max_size=2),
+    st.lists(st.tuples(CLIENTS, EVIDENCE, HOURS, st.integers(0, 1), st.integers(0, 1), st.booleans()), max_size=12),
+    HOURS,
+)
+def test_what_is_found_is_what_would_be_decided_as_long_as_it_says(
+    plans: list[Plan],
+    configs: list[Config],
+    asked: list[tuple[Facts, Evidence, datetime, int, int, bool]],
+    later: datetime,
+) -> None:
+    """And it is found if it was decided for one who has somebody alike; looking for it decides nothing."""
+    kept = Kept()
+    for facts, evidence, now, which_plan, which_config, is_decided in asked:
+        terms = evidence, plans[which_plan % len(plans)], configs[which_config % len(configs)]
+        if is_decided:
+            verdict = kept.decide(facts, *terms, now)
+        with patch.object(alike, "decide", side_effect=AssertionError):
+            found = kept.find(facts, *terms, now)
+        if is_decided and likeness(facts, *terms[:2]) is not None and common(verdict) == verdict:
+            assert found
+            assert found.verdict == verdict
+        if found is None:
+            continue
+        assert found.since <= now
+        assert found.until is None or now < found.until
+        for when in (now, later):
+            if found.since <= when and (found.until is None or when < found.until):
+                assert found.verdict == common(decide(facts, *terms, when))
+                assert sentences(found.verdict) == sentences(decide(facts, *terms, when))
+
+
+@pytest.mark.parametrize(("rule", "alike"), [(None, True), (CollectionRule(RuleKind.NAME, "PC*"), False)])
+def test_a_rule_looks_at_more_than_collections(rule: CollectionRule | None, alike: bool) -> None:
+    lab = Collection(LAB, "lab", "", rules=(rule,) if rule else ())
+    assert is_by_collections(replace(plan(), collections=(lab, Collection(OTHER, "other", "")))) == alike
 
 
 @pytest.fixture

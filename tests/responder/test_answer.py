@@ -19,7 +19,8 @@ from pxed.ports import BOOT_SERVER, DHCP_SERVER
 from pxed.records import Records
 from pxed.responder import answer, hearing
 from pxed.responder.answer import Responder
-from pxed.responder.endpoint import Answer, Later, Place
+from pxed.responder.endpoint import Answer, Later
+from pxed.responder.place import Place
 from pxed.site.model import Kind, RecordState
 from pxed.verdicts import Verdicts
 from pxed.wire.dhcp import BOOTREQUEST, MessageType, Option, Packet, decode

@@ -11,7 +11,8 @@ import pytest
 
 from pxed.datagrams import Received
 from pxed.interfaces import Interface
-from pxed.responder.endpoint import Answer, Endpoint, Later, Outcome, Place
+from pxed.responder.endpoint import Answer, Endpoint, Later, Outcome
+from pxed.responder.place import Place
 
 PLACE = Place(Interface("lo", "", 65536, (IPv4Interface("127.0.0.1/8"),)), 67, IPv4Address("127.0.0.1"))
 Ask = Callable[[bytes], object]

@@ -13,7 +13,7 @@ import pytest
 from pxed.wire.dhcp import MessageType, Option, Packet
 from tests.service.namespaces import discover, until
 from tests.support import MAC
-from tests.systemd.host import SOURCE, Host
+from tests.systemd.host import PROJECT, SOURCE, Host
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(600)]
 
@@ -46,6 +46,17 @@ def fetch(host: Host, url: str, *options: str, given: str = "") -> bytes:
 
 def text(packet: Packet, option: Option) -> str:
     return packet.options[option].rstrip(b"\0").decode()
+
+
+def test_everything_is_installed_and_the_compiled_part_is_compiled(host: Host) -> None:
+    package = PROJECT / "pxed"
+    files = {str(path.relative_to(PROJECT)) for path in package.rglob("*") if path.is_file()}
+    made = re.compile(r".*\.(c|so)|.*/__pycache__/.*")
+    installed = host.run("sh", "-c", "cd /opt/pxed/lib/python3*/site-packages && find pxed -type f")
+    found = set(installed.splitlines())
+    assert {name for name in found if not made.fullmatch(name)} == {name for name in files if not made.fullmatch(name)}
+    assert len([name for name in found if re.fullmatch(r"pxed/responder/_flows\..*\.so", name)]) == 1
+    host.run("/opt/pxed/bin/python", "-I", "-c", "import pxed.responder._flows")
 
 
 def test_from_the_installation_to_the_boot_image(host: Host) -> None:

@@ -25,7 +25,7 @@ _CACHE_KIB = 32 * 1024
 
 def sqlite_engine(url: URL, state_dir: Path, *, create: bool, busy_seconds: float) -> Engine:
     """An engine for the file that `url` names; it is made, empty, if `create` says so. Connections are not pooled."""
-    path = _path(url, state_dir)
+    path = path_of(url, state_dir)
     _require_file(path, create)
 
     def connect() -> sqlite3.Connection:
@@ -50,7 +50,8 @@ def sqlite_engine(url: URL, state_dir: Path, *, create: bool, busy_seconds: floa
     return create_engine(url.set(database=str(path)), creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
 
-def _path(url: URL, state_dir: Path) -> Path:
+def path_of(url: URL, state_dir: Path) -> Path:
+    """The file that `url` names; StoreError if it names none."""
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise StoreError("the database URL names no file, as sqlite:///pxed.db does")
     return state_dir / url.database
