@@ -25,12 +25,15 @@ from pxed.site.database import open_database
 from pxed.site.draft import Draft
 from pxed.site.model import Kind
 from pxed.site.sql import Link, transaction
+from pxed.verdict_log import TOLD_AT_ONCE
 
 _LOADER = "snponly.efi"
 _COLLECTION = "lab"
 _PAUSE = 0.05
 """seconds between two DISCOVERs of a computer that waits until the server is there: so few that none are left to it"""
 _FEW = 10
+_QUIET = 100.0
+"""packets a second, fewer than in any flood"""
 QUICK = "Answers: one round, a third of the packets; known computers are 100,000 and no other number"
 
 
@@ -118,6 +121,7 @@ def _measured(net: Network, load: Load, directory: Path, rounds: int) -> list[Re
         rate.add(server.name, storm.rate)
         memory.add(server.name, sum(resident(pid)))
         _note_failures(rate, server, storm)
+    rate.note(f"in a flood of more than {TOLD_AT_ONCE:,} packets pxed answers what is alike on its fast path")
     rates = {name: rate.median(name) for name in rate.samples}
     if rates and not load.order.unknown:
         pace = load.floor / 2 if load.floor else min(rates.values()) / 2
@@ -133,7 +137,21 @@ def _measured(net: Network, load: Load, directory: Path, rounds: int) -> list[Re
             half.add(server.name, calm.p50 * 1000)
             slow.add(server.name, calm.p99 * 1000)
             _note_failures(half, server, calm)
-    return [result for result in (rate, half, slow, memory) if result.samples]
+    quiet = _quiet(net, load, servers, directory, rounds) if load.latency_bar else []
+    return [result for result in (rate, half, slow, *quiet, memory) if result.samples]
+
+
+def _quiet(net: Network, load: Load, servers: list[Server], directory: Path, rounds: int) -> list[Result]:
+    """How long an answer takes on an ordinary day: pxed sends each on its long way, and tells of it."""
+    half = Result("Answers", f"{load.name}: p50 at {_QUIET:g} packets a second", "ms", "lower")
+    slow = Result("Answers", f"{load.name}: p99 at {_QUIET:g} packets a second", "ms", "lower")
+    for server, _ in _in_turn(net, servers, directory, rounds, half):
+        outcome = _send(net, replace(server.order, packets=round(3 * _QUIET), rate=_QUIET))
+        half.add(server.name, outcome.p50 * 1000)
+        slow.add(server.name, outcome.p99 * 1000)
+        _note_failures(half, server, outcome)
+    half.note("no flood: pxed answers on its long way")
+    return [half, slow]
 
 
 def _note_failures(result: Result, server: Server, outcome: Outcome) -> None:
