@@ -20,7 +20,7 @@ from pxed.passwords.checking import Checker
 from pxed.records import Records
 from pxed.responder.answer import Responder
 from pxed.responder.endpoint import Endpoint
-from pxed.responder.fastpath import FastPath, is_compiled
+from pxed.responder.fastpath import FastPath
 from pxed.site.database import open_database
 from pxed.site.reopening import ReopeningReader
 from pxed.site.sql.flows import flow_site
@@ -97,13 +97,13 @@ class Point:
         self.files.content = self._content()
 
     def fast_path(self, endpoint: Endpoint) -> FastPath | None:
-        """For floods at `endpoint`; None if the compiled module or a site in SQLite is missing, or cannot be used."""
-        site = flow_site(self.config.database.url, self.config.service.state_dir) if is_compiled() else None
+        """For floods at `endpoint`; None if there cannot be one, which is told once, or the site is not in SQLite."""
+        site = flow_site(self.config.database.url, self.config.service.state_dir)
         try:
             return FastPath(endpoint.socket, endpoint.place, site, self.responder) if site else None
         except OSError as error:
             if not self._told_of_floods:
-                log.warning("floods of packets take the long way: %s", error)
+                log.info("floods of packets take the long way: %s", error)
                 self._told_of_floods = True
             return None
 

@@ -49,7 +49,7 @@ class Teacher(Protocol):
 
 
 def is_compiled() -> bool:
-    """Whether there can be a fast path."""
+    """Whether the compiled module is there."""
     return _flows is not None
 
 
@@ -57,7 +57,9 @@ class FastPath:
     """The flows of one socket."""
 
     def __init__(self, bound: socket.socket, place: Place, site: FlowSite, teacher: Teacher) -> None:
-        """OSError if there cannot be one: no SQLite that threads can share, or no more descriptors."""
+        """OSError if there cannot be one: no compiled module, no SQLite that threads can share, no more descriptors."""
+        if not is_compiled():
+            raise OSError("pxed was installed without its compiled part")
         self.unsent = 0
         """answers that the kernel did not take"""
         self.upward, up = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
