@@ -287,3 +287,20 @@ def test_a_rule_that_holds_one_of_two_keeps_them_apart() -> None:
     for name, outcome in (("PC1", Boot), ("PC2", Abort), ("PC1", Boot)):
         evidence = Evidence(Known(replace(PC1, name=name), frozenset(), ()), ())
         assert isinstance(kept.decide(FACTS, evidence, site, config, NOW), outcome)
+
+
+def test_what_is_kept_is_found_as_long_as_it_holds() -> None:
+    kept, config, everybody = Kept(), Config(), Evidence(known(), ())
+    opens = NOW + timedelta(hours=1)
+    site = plan(advertisement(1, Kind.OPTIONAL, start=opens))
+    kept.decide(FACTS, everybody, site, config, NOW)
+    found = kept.find(FACTS, everybody, site, config, opens - timedelta(seconds=1))
+    assert found
+    assert (found.verdict.rule, found.since, found.until) == ("nothing", NOW, opens)
+    for other in [
+        (plan(*site.advertisements), config, NOW),
+        (site, Config(), NOW),
+        (site, config, opens),
+        (site, config, NOW - timedelta(seconds=1)),
+    ]:
+        assert kept.find(FACTS, everybody, *other) is None

@@ -305,7 +305,8 @@ def _are(asked: list[bytes], count: int) -> bool:
     return len(asked) == count
 
 
-async def test_an_endpoint_whose_thread_cannot_be_started_goes_on_by_itself() -> None:
+async def test_an_endpoint_whose_thread_cannot_be_started_goes_on_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
     path = Upward(0)
     path.fault = OSError("no more threads")
     async with beside(path) as (_, asked, ask):
@@ -313,6 +314,9 @@ async def test_an_endpoint_whose_thread_cannot_be_started_goes_on_by_itself() ->
             ask(b"any")
             await until(partial(_are, asked, number))
     assert path.events == ["close"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "floods of packets take the long way: no more threads"
+    ]
 
 
 async def test_forgetting_reaches_the_fast_path_if_there_is_one() -> None:
@@ -339,6 +343,10 @@ def test_a_flood_is_more_than_is_told_of() -> None:
     bench.clock.advance(1)
     bench.responder.answer(batch, AT_67)
     assert not bench.responder.is_flood()
+    bench.responder.answer(batch * 3, AT_67)
+    assert bench.responder.is_flood()
+    bench.responder.answer([(b"garbage", ("0.0.0.0", 68))], AT_67)
+    assert not bench.responder.is_flood()  # nobody was decided about
     bench.responder.answer(batch * 3, AT_67)
     assert bench.responder.is_flood()
     bench.clock.advance(3600)
