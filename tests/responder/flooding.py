@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
@@ -35,6 +35,7 @@ from pxed.site.sql.flows import FlowSite, flow_site
 from pxed.site.store import Tx
 from pxed.verdicts import Verdicts
 from pxed.wire.dhcp import MessageType, Option, Packet
+from pxed.wire.layout import NOWHERE, Layout
 from tests.responder.test_answer import AT_67, LOADERS, discover
 from tests.support import KEY, MAC, Clock
 
@@ -258,3 +259,62 @@ def packet(place: Place = AT_67, base: Packet | None = None, **header: int | str
 
 def hours(count: float) -> timedelta:
     return timedelta(hours=count)
+
+
+TAUGHT: dict[str, Any] = {
+    "packet": None,
+    "common": None,
+    "guid_at": None,
+    "relay": None,
+    "to": b"",
+    "likeness": b"",
+    "reply": b"",
+    "places": (-1, -1, -1, -1, -1),
+    "counter": 0,
+}
+
+
+def teach(flows: Any, **more: Any) -> bool:
+    """Teaches what `more` says; what it does not say is made to fit."""
+    given = {**TAUGHT, "packet": packet(), **more}
+    layout = Layout.of(more.get("packet", packet()))
+    assert layout
+    guid, relay = layout.own["guid"], layout.own["relay"]
+    defaults = {
+        "common": layout.common,
+        "guid_at": -1 if guid == NOWHERE else guid[0],
+        "relay": (-1, -1) if relay == NOWHERE else relay,
+    }
+    for name, value in defaults.items():
+        if given[name] is None:
+            given[name] = value
+    return bool(flows.teach(*given.values()))
+
+
+def octets(address: tuple[str, int]) -> bytes:
+    return socket.inet_aton(address[0]) + address[1].to_bytes(2)
+
+
+@contextmanager
+def running(thread: Thread) -> Iterator[Callable[[bytes], list[int | None]]]:
+    """The thread goes on between what is asked with the result: why a packet sent twice was passed up."""
+    flows = thread.path._flows
+    flows.start(1e9)
+
+    def ask(data: bytes) -> list[int | None]:
+        whys: list[int | None] = []
+        for _ in range(2):
+            thread.client.sendto(data, thread.bound.getsockname())
+            deadline = time.monotonic() + PATIENCE
+            while not (counts := flows.count())[0]:
+                assert time.monotonic() < deadline
+            messages = list(received(thread.path.upward))
+            assert counts[1] == len(messages)
+            whys.append(messages[0][0] if messages else None)
+        return whys
+
+    try:
+        yield ask
+    finally:
+        flows.stop()
+        list(received(thread.client))
