@@ -272,7 +272,8 @@ static void close_site(struct site *site)
     memset(site, 0, sizeof *site);
 }
 
-static bool open_site(struct site *site, const Flows *self)
+/* `database` is NULL if it cannot be opened. */
+static void open_site(struct site *site, const Flows *self)
 {
     memset(site, 0, sizeof *site);
     /* not SQLITE_OPEN_READONLY: a reader takes part in WAL's shared memory; the thread writes nothing */
@@ -284,9 +285,8 @@ static bool open_site(struct site *site, const Flows *self)
         sqlite.prepare_v2(site->database, "COMMIT", -1, &site->commit, NULL) == SQLITE_OK &&
         sqlite.prepare_v2(site->database, self->who, -1, &site->who, NULL) == SQLITE_OK &&
         sqlite.prepare_v2(site->database, self->of_one, -1, &site->of_one, NULL) == SQLITE_OK)
-        return true;
+        return;
     close_site(site);
-    return false;
 }
 
 static void run(sqlite3_stmt *statement)
@@ -676,16 +676,17 @@ static PyObject *flows_begin(Flows *self, PyObject *arguments)
         return NULL;
     void *own_macs = copy_of(macs.buf, macs.len), *own_guids = copy_of(guids.buf, guids.len);
     if (own_macs && own_guids) {
+        size_t macs_listed = (size_t)macs.len / MAC, guids_listed = (size_t)guids.len / GUID;
+        qsort(own_macs, macs_listed, MAC, by_mac);
+        qsort(own_guids, guids_listed, GUID, by_guid);
         PyThreadState *state = lock(self);
         forget_all(self);
         free(self->macs);
         free(self->guids);
         self->macs = own_macs;
         self->guids = own_guids;
-        self->macs_listed = (size_t)macs.len / MAC;
-        self->guids_listed = (size_t)guids.len / GUID;
-        qsort(self->macs, self->macs_listed, MAC, by_mac);
-        qsort(self->guids, self->guids_listed, GUID, by_guid);
+        self->macs_listed = macs_listed;
+        self->guids_listed = guids_listed;
         self->change = change;
         self->since = nanoseconds(since);
         self->until = nanoseconds(until);
