@@ -12,6 +12,8 @@ from __future__ import annotations
 import struct
 import uuid
 
+from pxed.site.identifiers import mac_octets
+
 CARD_SLOT = 2
 DISK_SLOT = 3
 """PCI devices 2 and 3 of bus 0: where the boot options expect the network card and the disk"""
@@ -33,7 +35,7 @@ def with_boot_order(store: bytes, mac: str) -> bytes:
     first = volume + _STORE_HEADER
     if store[volume : volume + 16] != _AUTHENTICATED.bytes_le or store[first : first + 4] != b"\xff" * 4:
         raise ValueError("no empty store of authenticated UEFI variables")
-    card = _pci(CARD_SLOT) + _node(3, 11, bytes.fromhex(mac.replace(":", "")).ljust(32, b"\0") + b"\x01")
+    card = _pci(CARD_SLOT) + _node(3, 11, mac_octets(mac).ljust(32, b"\0") + b"\x01")
     variables = b"".join(
         (
             _variable("Boot0000", _option("PXE over IPv4", card + _node(3, 12, bytes(23)))),

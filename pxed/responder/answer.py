@@ -29,6 +29,7 @@ from pxed.responder.endpoint import Answer, Later, Outcome
 from pxed.responder.flows import Flow, flow_of
 from pxed.responder.hearing import Form, Hearing, Reply, facts_about
 from pxed.responder.place import Place
+from pxed.site.identifiers import mac_octets
 from pxed.verdicts import Verdicts
 from pxed.wire.architecture import loader_key
 from pxed.wire.dhcp import decode
@@ -94,14 +95,15 @@ class Responder:
 
     def flow(self, received: Received, place: Place) -> Flow | None:
         """The flow that a datagram belongs to, once it has been answered; None if it belongs to none."""
+        data, _ = received
         try:
-            form, own = self._hearing(place).hear(received[0])
+            form, own = self._hearing(place).hear(data)
         except WireError:
             return None
         if form.unfit or form.facts is None:
             return None
         kept = self._verdicts.kept_for(facts_about(own, form.facts, self._waited(own, form.facts, place)))
-        return flow_of(received, form, kept, place) if kept else None
+        return flow_of(data, form, kept, place) if kept else None
 
     def is_flood(self) -> bool:
         """Whether more is answered than is told of."""
@@ -177,7 +179,7 @@ class Responder:
 
     def _ticket(self, facts: Facts) -> str:
         ticket = Ticket(
-            mac=bytes.fromhex(facts.mac.replace(":", "")),
+            mac=mac_octets(facts.mac),
             guid=facts.guid,
             architecture=facts.architecture.code,
             https=facts.https,

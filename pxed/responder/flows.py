@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 from typing import NamedTuple
 
-from pxed.datagrams import Address, Received
+from pxed.datagrams import Address
 from pxed.policy.alike import Lasting, is_by_collections
 from pxed.policy.verdict import Ignore
 from pxed.ports import DHCP_SERVER
 from pxed.responder.hearing import Form, Reply
 from pxed.responder.place import Place
+from pxed.site.identifiers import mac_octets
 from pxed.site.model import Evidence, Plan
 from pxed.site.sql.flows import likeness_of
 from pxed.wire.layout import NOWHERE, Layout, Own, Span
@@ -31,7 +32,7 @@ class Ground(NamedTuple):
     def alone(self) -> tuple[bytes, bytes]:
         """The MAC addresses and the GUIDs, as packets have them, whose bearers are like nobody else: those on lists."""
         lists = self.plan.ignored, self.plan.shared
-        macs = b"".join(bytes.fromhex(mac.replace(":", "")) for each in lists for mac in each.macs)
+        macs = b"".join(mac_octets(mac) for each in lists for mac in each.macs)
         return macs, b"".join(guid.bytes_le for each in lists for guid in each.guids)
 
 
@@ -50,14 +51,8 @@ class Flow(NamedTuple):
     counted_as: str
 
 
-def flow_of(
-    received: Received,
-    form: Form,
-    known: tuple[Plan, Evidence, Lasting],
-    place: Place,
-) -> Flow | None:
+def flow_of(data: bytes, form: Form, known: tuple[Plan, Evidence, Lasting], place: Place) -> Flow | None:
     """The flow of a datagram that was answered, with the verdict of `known`; None if it is in none."""
-    data, _ = received
     plan, evidence, lasting = known
     likeness = likeness_of(evidence)
     layout = Layout.of(data)

@@ -34,6 +34,11 @@ def format_mac(address: bytes) -> str:
     return address.hex(":")
 
 
+def mac_octets(mac: str) -> bytes:
+    """The reverse of `format_mac`."""
+    return bytes.fromhex(mac.replace(":", ""))
+
+
 def parse_guid(text: str) -> uuid.UUID:
     """The SMBIOS GUID in `text`: 32 hexadecimal digits, with or without dashes and braces; ValueError otherwise."""
     bare = text.strip().strip("{}")
