@@ -133,10 +133,7 @@ def _measured(net: Network, load: Load, directory: Path, rounds: int) -> list[Re
         for server, _ in _in_turn(net, able, directory, rounds, half):
             order = replace(server.order, packets=load.order.packets // 4)
             _send(net, order)  # one that has just started still has other things to do
-            calm = _send(net, replace(order, rate=pace))
-            half.add(server.name, calm.p50 * 1000)
-            slow.add(server.name, calm.p99 * 1000)
-            _note_failures(half, server, calm)
+            _add_latency(half, slow, server, _send(net, replace(order, rate=pace)))
     quiet = _quiet(net, load, servers, directory, rounds) if load.latency_bar else []
     return [result for result in (rate, half, slow, *quiet, memory) if result.samples]
 
@@ -146,12 +143,15 @@ def _quiet(net: Network, load: Load, servers: list[Server], directory: Path, rou
     half = Result("Answers", f"{load.name}: p50 at {_QUIET:g} packets a second", "ms", "lower")
     slow = Result("Answers", f"{load.name}: p99 at {_QUIET:g} packets a second", "ms", "lower")
     for server, _ in _in_turn(net, servers, directory, rounds, half):
-        outcome = _send(net, replace(server.order, packets=round(3 * _QUIET), rate=_QUIET))
-        half.add(server.name, outcome.p50 * 1000)
-        slow.add(server.name, outcome.p99 * 1000)
-        _note_failures(half, server, outcome)
+        _add_latency(half, slow, server, _send(net, replace(server.order, packets=round(3 * _QUIET), rate=_QUIET)))
     half.note("no flood: pxed answers on its long way")
     return [half, slow]
+
+
+def _add_latency(half: Result, slow: Result, server: Server, outcome: Outcome) -> None:
+    half.add(server.name, outcome.p50 * 1000)
+    slow.add(server.name, outcome.p99 * 1000)
+    _note_failures(half, server, outcome)
 
 
 def _note_failures(result: Result, server: Server, outcome: Outcome) -> None:
