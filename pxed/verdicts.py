@@ -60,11 +60,8 @@ class Verdicts:
 
     def decide_all(self, clients: Sequence[Facts]) -> list[Verdict]:
         """The same for many at once, in their order; those that are alike share one without `identity`."""
-        if not clients:
-            self._is_flood = False
-            return []
         self._is_flood = not self._pace.spend(self._clock().timestamp(), len(clients))
-        return self._decide(clients, self._kept.decide)
+        return self._decide(clients, self._kept.decide) if clients else []
 
     def is_flood(self) -> bool:
         """Whether more is decided than is told and remembered: of so many at the last time that anything was."""
