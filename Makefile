@@ -25,7 +25,8 @@ SHARE := /usr/local/share
 # What the compiled part needs: 240 MB on a machine that has none of it. A Python that is not the distribution's has
 # headers of its own.
 COMPILER := gcc libc6-dev python3-dev
-FLOWS := pxed/responder/_flows.c
+COMPILED_PARTS := pxed/responder/_flows.c pxed/tftp/_acks.c
+IMPORT_COMPILED := import pxed.responder._flows, pxed.tftp._acks
 
 # What running pxed's lab and its tests needs; the service itself needs Python alone (and `ipxe` for boot loaders).
 PACKAGES := python3-venv tzdata iproute2 nftables dnsmasq-base kmod busybox-static ipxe ipxe-qemu ovmf qemu-system-x86 \
@@ -67,13 +68,13 @@ format: venv
 
 # pip takes it for done where nothing could be compiled, and says nothing; who works on pxed wants to know.
 venv: packages $(STAMP)
-	@why=$$($(BIN)/python -I -c 'import pxed.responder._flows' 2>&1) || { rm $(STAMP); \
+	@why=$$($(BIN)/python -I -c '$(IMPORT_COMPILED)' 2>&1) || { rm $(STAMP); \
 		echo "no compiled part ($$(echo "$$why" | tail -n 1)):" \
 		"$(BIN)/pip install -v --no-deps -e . shows what the compiler said" >&2; exit 1; }
 
-$(STAMP): pyproject.toml $(FLOWS)
+$(STAMP): pyproject.toml $(COMPILED_PARTS)
 	$(PYTHON) -m venv $(VENV)
-	rm -f $(FLOWS:.c=.*.so)
+	rm -f $(COMPILED_PARTS:.c=.*.so)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
@@ -110,7 +111,7 @@ install: packages
 	systemd-tmpfiles --create pxed.conf
 	test -e /etc/pxed/pxed.toml || install -D -m 644 config/pxed.toml /etc/pxed/pxed.toml
 	test ! -d /run/systemd/system || { systemctl daemon-reload && systemctl try-restart pxed; }
-	@/opt/pxed/bin/python -I -c 'import pxed.responder._flows' 2>/dev/null || { echo "installed without the compiled part:" \
+	@/opt/pxed/bin/python -I -c '$(IMPORT_COMPILED)' 2>/dev/null || { echo "installed without the compiled part:" \
 		"pxed works as it should and answers floods of DHCP packets more slowly; make install COMPILED=1 brings $(COMPILER)" \
 		"and compiles it" >&2; test -z "$(COMPILED)"; }
 
@@ -125,4 +126,4 @@ uninstall:
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis pxed.egg-info build/lib.* build/bdist.* build/temp.*
-	rm -f $(FLOWS:.c=.*.so)
+	rm -f $(COMPILED_PARTS:.c=.*.so)

@@ -30,7 +30,7 @@ FLOOR = {
         "wakeups",
     ),
     2: ("policy", "boot", "tftp.negotiation", "tftp.session", "tftp.waits", "tftp.lessons", "sequence"),
-    1: ("wire", "site", "config", "config_schema", "mmsg", "bucket"),
+    1: ("wire", "site", "config", "config_schema", "mmsg", "bucket", "tftp.fields", "tftp._acks"),
     0: ("errors", "files"),
 }
 SIDEWAYS = {
@@ -44,6 +44,7 @@ SIDEWAYS = {
     ("waking", "interfaces"),
     *(("wakeups", room) for room in ("interfaces", "waking")),
     ("tftp", "content"),
+    ("tftp.fields", "tftp._acks"),
     *(("tftp.session", room) for room in ("tftp.negotiation", "tftp.waits")),
     *(("tftp.lessons", room) for room in ("tftp.negotiation", "tftp.session")),
     *(("verdicts", room) for room in ("verdict_log", "records", "identities")),

@@ -1,11 +1,12 @@
 """Datagrams in batches: one system call receives many ACKs, one sends the blocks of many transfers.
 
 A `Batch` wraps one UDP socket. `receive` yields what came; `add` queues a range of blocks on a `Lane` (where to, what
-from); `flush` sends all that was queued. Nothing here knows what a transfer is, and nothing above knows how it is done:
+from); `flush` sends all that was queued. Nothing above knows how it is done:
 
 * `SystemBatch` keeps the arrays of recvmmsg(2) and sendmmsg(2) prepared. All blocks of a range that fit in one datagram
   of 64 KiB are one message, which the kernel or the network card cuts up (UDP_SEGMENT, udp(7)); what is in it was
   prepared once for all clients (`blocks`), so that sending a window costs as little as sending a block.
+  Where the compiled part is (`_acks.c`), ACKs that a transfer waits for are answered before Python sees them.
 * `PlainBatch` does the same with the socket module, one datagram a call, where the C library lacks those calls.
 
 The socket is a blocking one: receiving never waits (MSG_DONTWAIT), sending waits for room in the send buffer as long as
@@ -19,10 +20,13 @@ import errno
 import socket
 import struct
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pxed import mmsg
+from pxed.tftp import fields
 from pxed.tftp.blocks import HEADER, PAIR_SHIFT, Memory, Piece, piece_with
+from pxed.tftp.fields import LaneFields, SessionFields
 from pxed.wire.tftp import Opcode
 
 Peer = bytes
@@ -59,23 +63,10 @@ _LENGTH_AT = 56 if sys.byteorder == "little" else 59
 _pack_message = _msghdr.pack_into
 
 
-class Lane:
+class Lane(LaneFields):
     """One client and the file that goes to it, prepared for sending; holds what the kernel reads from."""
 
-    __slots__ = (
-        "beyond",
-        "block_size",
-        "control",
-        "control_buffer",
-        "earlier",
-        "first",
-        "iovecs",
-        "memory",
-        "name",
-        "peer",
-        "piece",
-        "segments",
-    )
+    __slots__ = ("block_size", "control_buffer", "earlier", "memory", "peer", "piece")
 
     def __init__(self, peer: Peer, memory: Memory, block_size: int) -> None:
         self.block_size = block_size
@@ -100,11 +91,25 @@ class Lane:
         self.first, self.beyond, self.iovecs = piece.first, piece.beyond, piece.zero
 
 
+class Delivery(Protocol):
+    """A transfer: how far it is, and how its blocks go out."""
+
+    @property
+    def session(self) -> SessionFields: ...
+    @property
+    def lane(self) -> LaneFields: ...
+
+
 class Batch(Protocol):
     """Batched datagram I/O on one socket."""
 
-    def receive(self) -> list[Packet]:
-        """What has come, up to RECEIVED datagrams."""
+    full: bool
+    """The last `receive` took RECEIVED datagrams, so more may wait."""
+
+    def receive(self, deliveries: Mapping[Peer, Delivery], now: float, longest: int) -> list[Packet]:
+        """What has come, up to RECEIVED datagrams. ACKs that one of `deliveries` awaits may be left out: then their
+        windows, of up to `longest` blocks, are queued already, and their sessions know, at `now` (monotonic seconds).
+        """
 
     def text(self, index: int) -> bytes:
         """What follows the two numbers of packet `index` of the last `receive`, up to HEAD octets of a datagram."""
@@ -139,11 +144,12 @@ class PlainBatch:
     """Datagrams one by one."""
 
     def __init__(self, sock: socket.socket) -> None:
+        self.full = False
         self._socket = sock
         self._queue: list[tuple[Lane, int]] = []
         self._received: list[bytes] = []
 
-    def receive(self) -> list[Packet]:
+    def receive(self, deliveries: Mapping[Peer, Delivery], now: float, longest: int) -> list[Packet]:
         """As in `Batch`."""
         packets: list[Packet] = []
         self._received.clear()
@@ -155,6 +161,7 @@ class PlainBatch:
             opcode, number = struct.unpack("!HH", head[:HEADER]) if len(head) >= HEADER else (NO_OPCODE, 0)
             packets.append((peer_of(*address), opcode, number))
             self._received.append(head)
+        self.full = len(packets) == RECEIVED
         return packets
 
     def text(self, index: int) -> bytes:
@@ -185,8 +192,12 @@ class PlainBatch:
 class SystemBatch:
     """Datagrams by recvmmsg(2) and sendmmsg(2)."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, compiled: bool = fields.COMPILED) -> None:
+        self.full = False
         self._fd = sock.fileno()
+        self._compiled = compiled
+        self._shown: Sequence[int] = ()
+        """at which places the datagrams lie that the last `receive` gave"""
         self._segmentation = True
         self._queued = 0
         """messages"""
@@ -211,17 +222,27 @@ class SystemBatch:
             message = (record, _SOCKADDR, iovecs + iovec, 1, 0, 0, 0, 0)
             _mmsghdr.pack_into(self._received, index * _mmsghdr.size, *message)
 
-    def receive(self) -> list[Packet]:
+    def receive(self, deliveries: Mapping[Peer, Delivery], now: float, longest: int) -> list[Packet]:
         """As in `Batch`."""
         count = mmsg.recvmmsg(self._fd, self._received_at, RECEIVED, socket.MSG_DONTWAIT, None)
+        self.full = count == RECEIVED
         if count <= 0:
             return []
-        packets: list[Packet] = list(_record.iter_unpack(self._heads_view[: count * _record.size]))
+        if not self._compiled:
+            self._shown = range(count)
+            packets: list[Packet] = list(_record.iter_unpack(self._heads_view[: count * _record.size]))
+        else:
+            if self._queued + count >= _QUEUED:
+                self._send()
+            places = (self._received, self._records, count, self._messages, self._queued)
+            self._shown = fields.answer(deliveries, *places, now, longest if self._segmentation else min(longest, 1))
+            self._queued += count - len(self._shown)
+            packets = [_record.unpack_from(self._records, place * _record.size) for place in self._shown]
         lengths = self._lengths(count)
         if min(lengths) < HEADER:
-            short = (index for index, length in enumerate(lengths) if length < HEADER)
-            for index in short:
-                packets[index] = packets[index][0], NO_OPCODE, 0
+            for index, place in enumerate(self._shown):
+                if lengths[place] < HEADER:
+                    packets[index] = packets[index][0], NO_OPCODE, 0
         return packets
 
     def _lengths(self, count: int) -> bytearray:
@@ -229,8 +250,9 @@ class SystemBatch:
 
     def text(self, index: int) -> bytes:
         """As in `Batch`."""
-        start = index * _record.size + _SOCKADDR
-        return bytes(self._records[start + HEADER : start + min(self._lengths(RECEIVED)[index], HEAD)])
+        place = self._shown[index]
+        start = place * _record.size + _SOCKADDR
+        return bytes(self._records[start + HEADER : start + min(self._lengths(RECEIVED)[place], HEAD)])
 
     def add(self, lane: Lane, first: int, count: int) -> None:
         """As in `Batch`."""

@@ -1,13 +1,13 @@
 """A data socket that many transfers share: a transfer is known by its client's address and port.
 
-`Outlet.drain` is the data path, ACKs in, blocks out. Everything that is not an acknowledgement of a running transfer
-is left to `_interrupted` and `_strange`. A client that starts anew from the same port gets another outlet, so that
+`Outlet.drain` is the data path, ACKs in, blocks out; most ACKs are answered by then where the compiled part is
+(`Batch.receive`). Everything that is not an acknowledgement of a running transfer is left to `_interrupted` and
+`_strange`. A client that starts anew from the same port gets another outlet, so that
 late packets of its earlier transfer, which carry the same port, arrive where they disturb nothing.
 """
 
 from __future__ import annotations
 
-import math
 import socket
 import struct
 from collections import Counter, OrderedDict
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pxed.boot.token import Grant
 from pxed.bucket import Bucket
 from pxed.tftp.admission import can_be_answered
-from pxed.tftp.batch import NO_OPCODE, RECEIVED, Batch, Lane, Peer, address_of, batch_for
+from pxed.tftp.batch import NO_OPCODE, Batch, Lane, Peer, address_of, batch_for
 from pxed.tftp.negotiation import Terms
 from pxed.tftp.session import Outcome, Range, Session
 from pxed.tftp.source import Source, SourceError
@@ -24,7 +24,7 @@ from pxed.wire.tftp import Error, ErrorCode, Opcode, encode
 
 _BATCHES_A_TURN = 8
 """Then the other sockets and the timers have their turn."""
-_LONG, _PART = 16, 8
+_ANY, _LONG, _PART = 0xFFFF, 16, 8
 """Blocks: while clients with shorter windows are served too, one of more than _LONG is sent in parts of _PART."""
 _REMEMBERED = 4096
 """Clients whose late packets are known for what they are."""
@@ -129,11 +129,11 @@ class Outlet:
         find, add = deliveries.get, batch.add
         over: list[Delivery] = []
         rest: dict[Delivery, Range] = {}
-        longest = _LONG if 0 < self._short < len(deliveries) else math.inf
+        longest = _LONG if 0 < self._short < len(deliveries) else _ANY
         turns = 0
         while True:
             turns += 1
-            packets = batch.receive() if turns <= _BATCHES_A_TURN else []
+            packets = batch.receive(deliveries, now, longest) if turns <= _BATCHES_A_TURN else []
             for packet in packets:
                 peer, opcode, block = packet
                 delivery = find(peer)
@@ -162,7 +162,7 @@ class Outlet:
                 self._abort(deliveries.get(peer), "the file became shorter while it was sent", over)
             if over:
                 self._forget(over)
-            if not rest and (len(packets) < RECEIVED or turns >= _BATCHES_A_TURN):
+            if not rest and (not batch.full or turns >= _BATCHES_A_TURN):
                 break
 
     def _add_parts(self, rest: dict[Delivery, Range]) -> None:

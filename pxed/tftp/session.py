@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pxed.tftp.fields import SessionFields
 from pxed.tftp.negotiation import Terms
 from pxed.tftp.waits import Waits
 from pxed.wire.tftp import ErrorCode
@@ -52,12 +53,11 @@ class Outcome(StrEnum):
     """the file could not be read to its end, or changed meanwhile"""
 
 
-class Session:
+class Session(SessionFields):
     """The sender's side of one transfer of `size` octets under `terms`; times are seconds of one monotonic clock."""
 
     __slots__ = (
         "_asked",
-        "_awaited",
         "_clean",
         "_doubted",
         "_end",
@@ -73,33 +73,24 @@ class Session:
         "_repeated",
         "_repetitions",
         "_retries",
-        "_sent_at",
         "_telling",
         "_terms",
         "_tries",
         "_waits",
-        "_window",
-        "acked",
         "burst",
-        "deadline",
         "fits",
-        "last",
         "outcome",
         "reason",
         "retransmitted",
-        "sent",
         "size",
     )
 
     def __init__(self, terms: Terms, size: int, *, retries: int, unproven_timeout: float) -> None:
         self.size = size
-        self.last = size // terms.block_size + 1
-        """number of the last block, which is shorter than the others and may be empty"""
+        self.last = size // terms.block_size + 1  # shorter than the others, and maybe empty
         self._first = 0 if terms.accepted else 1
         self.acked = self._first - 1
-        """the highest block that the client has"""
         self.sent = self.acked
-        """the highest block that was sent"""
         self.outcome: Outcome | None = None
         self.reason = ""
         """more about the outcome, in words"""
@@ -112,12 +103,12 @@ class Session:
         self.fits = terms.window
         """blocks that the client takes at once, as far as it has lost parts of windows again and again"""
         self._terms = terms
-        self._window = terms.window
+        self.window = terms.window
         self._waits = Waits(terms.timeout, unproven_timeout, probes=terms.window > 1)
         self._retries = retries
         self._tries = 0  # repetitions that came after no less than the agreed time-out
         self._repetitions = 0  # all of them since the client was last heard
-        self._sent_at = 0.0
+        self.sent_at = self.wait = 0.0
         self._asked = False  # with one block, since the client was last heard or a window was sent
         self._mended = False  # the first block of the window was sent once more since all of it was
         self._hastened = False  # in this window
@@ -131,7 +122,7 @@ class Session:
         self._filled_at = 0.0
         self._losses = 0  # windows in a row
         self._clean = 0  # windows in a row, while bursts are smaller than they
-        self._awaited = _NONE  # the ACK after which the next full window follows, while all goes well
+        self.awaited = _NONE
 
     @property
     def proven(self) -> bool:
@@ -146,26 +137,26 @@ class Session:
     def start(self, now: float) -> Range:
         """The first packet: one, whatever the window, until the client answers."""
         self.sent = self._first
-        self._sent_at = now
+        self.sent_at = now
         self.deadline = now + self._waits.retransmission
         return self._first, 1
 
     def acknowledge(self, block: int, now: float) -> Range:
         """The client has all blocks up to `block` (16 bits, RFC 7440 section 4)."""
         sent = self.sent
-        if block == self._awaited:  # nearly every ACK: for all that is in flight, so as much again is sent
-            window = self._window
+        if block == self.awaited:  # nearly every ACK: for all that is in flight, so as much again is sent (`_acks.c`)
+            window = self.window
             self.acked = sent
             self.sent = ahead = sent + window
-            self._awaited = ahead & 0xFFFF if ahead + window <= self.last else _NONE
-            self._sent_at = now
-            self.deadline = now + self._waits.first
+            self.awaited = ahead & 0xFFFF if ahead + window < self.last else _NONE
+            self.sent_at = now
+            self.deadline = now + self.wait
             return sent + 1, window
         acked = self.acked
         ahead = (block - acked) & 0xFFFF
         if ahead > sent - acked:
             return NOTHING  # late, or of another transfer
-        self._awaited = _NONE
+        self.awaited = _NONE
         if not ahead:
             return self._acknowledge_again(now)
         self.acked = acked = acked + ahead
@@ -188,17 +179,18 @@ class Session:
             return self._look_at(now + self._waits.haste)
         else:  # it missed the next block and drops those after it: the window starts again there
             self._lost(ahead)
-        if self.burst < self._window:
+        if self.burst < self.window:
             return self._begin_window(now)
-        end = acked + self._window
-        if self._waits.steady and acked > self._repeated and end + self._window <= last:
-            self._awaited = end & 0xFFFF
+        end = acked + self.window
+        if self._waits.steady and acked > self._repeated and end + self.window < last:
+            self.awaited = end & 0xFFFF
+            self.wait = self._waits.first
         return self._send(acked + 1, min(end, last), now)
 
     def _begin_window(self, now: float) -> Range:
         """The next window follows in bursts, by `expire`, of which the first is due at once."""
         self._fill = True
-        self._next, self._end = self.acked + 1, min(self.acked + self._window, self.last)
+        self._next, self._end = self.acked + 1, min(self.acked + self.window, self.last)
         self._filled_at = self.deadline = now
         return NOTHING
 
@@ -208,7 +200,7 @@ class Session:
         With one block in flight it is never answered, or every later block would go out twice (RFC 1123 section
         4.2.3.1). In a window it may be a client that missed its first block, or just a duplicate.
         """
-        if self._window == 1 or not self.proven:
+        if self.window == 1 or not self.proven:
             return NOTHING
         if self._telling and self._asked and not self._fill:  # the answer to a probe
             self._hasty = True
@@ -234,7 +226,7 @@ class Session:
 
     def measure(self) -> None:
         """To be called now and then: the next round trip is measured."""
-        self._awaited = _NONE
+        self.awaited = _NONE
 
     def _learn(self, now: float) -> None:
         """Something new was acknowledged: the address is proven and, unless the block was sent twice (Karn's rule), the
@@ -243,9 +235,9 @@ class Session:
         if acked < self.sent and (self._asked or acked > self._repeated):
             waits.haste_was_right()
         # Of a window in bursts only the last one's answer tells when it was sent.
-        in_time = acked == self.sent or self.burst == self._window
+        in_time = acked == self.sent or self.burst == self.window
         if in_time and acked > self._repeated and not self._asked and not self._repetitions:
-            waits.measured(now - self._sent_at)
+            waits.measured(now - self.sent_at)
         waits.answered()
         self._asked = self._mended = self._hastened = self._hasty = self._fill = self._telling = False
         self._doubted = 0
@@ -269,11 +261,11 @@ class Session:
         """A window went through without a loss; larger bursts are tried after a while."""
         self._losses = 0
         self.fits = max(self.fits, self.burst)
-        if self.burst < self._window:
+        if self.burst < self.window:
             self._clean += 1
             if self._clean > _CLEAN:
                 self._clean = 0
-                self.burst = min(2 * self.burst, self._window)
+                self.burst = min(2 * self.burst, self.window)
 
     def expire(self, now: float) -> Range:
         """`deadline` may have come: the next burst is due, or what was not acknowledged is sent again.
@@ -286,11 +278,11 @@ class Session:
         """
         if now < self.deadline:
             return NOTHING
-        self._awaited = _NONE
+        self.awaited = _NONE
         waits = self._waits
         if self._fill:
             return self._send(self._next, self._end, now)
-        if self._window > 1 and not self._asked and self.proven:
+        if self.window > 1 and not self._asked and self.proven:
             if self._repetitions and not self._mended:
                 self._mended = True
                 self.retransmitted += 1
@@ -335,7 +327,7 @@ class Session:
             self.retransmitted += again + 1 - first
             self._repeated = max(self._repeated, again)
         self.sent = max(self.sent, end)
-        self._sent_at = now
+        self.sent_at = now
         return first, end + 1 - first
 
     def repeat_request(self) -> Range:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -23,11 +23,12 @@ class ScriptedBatch:
     """Clients that say what `script` says, one list a look, and a record of what they get."""
 
     def __init__(self, script: list[list[Packet]]) -> None:
+        self.full = False
         self._script = script
         self.sent: list[tuple[Peer, int, int]] = []
         """peer, first block, count"""
 
-    def receive(self) -> list[Packet]:
+    def receive(self, deliveries: Mapping[Peer, object], now: float, longest: int) -> list[Packet]:
         return self._script.pop(0) if self._script else []
 
     def text(self, index: int) -> bytes:

@@ -1,0 +1,33 @@
+"""The compiled part; `_acks.c` says what it does, `pxed.tftp.fields` what the fields mean."""
+
+from collections.abc import Mapping
+
+class SessionFields:
+    acked: int
+    sent: int
+    last: int
+    awaited: int
+    window: int
+    sent_at: float
+    deadline: float
+    wait: float
+
+class LaneFields:
+    name: int
+    control: int
+    iovecs: int
+    first: int
+    beyond: int
+    segments: int
+
+def answer(
+    deliveries: Mapping[bytes, object],
+    received: bytearray,
+    records: bytearray,
+    count: int,
+    messages: bytearray,
+    queued: int,
+    now: float,
+    longest: int,
+    /,
+) -> list[int]: ...
