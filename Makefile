@@ -10,7 +10,7 @@
 #                 again; QUICK=1 for two minutes of it, which write build/benchmarks.md
 #   make venv     only sets up .venv
 #   make install  for a real network: /opt/pxed, systemd unit, user, /etc/pxed/pxed.toml; again for a newer version;
-#                 COMPILED=1 brings a compiler for the part that is C
+#                 COMPILED=1 brings a compiler for the parts that are C
 #   make uninstall  takes that away again, and leaves the configuration and what is kept
 #
 # Debian packages that are missing are installed with apt-get as root; without root the one line that would is printed.
@@ -22,7 +22,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHARE := /usr/local/share
-# What the compiled part needs: 240 MB on a machine that has none of it. A Python that is not the distribution's has
+# What the compiled parts need: 240 MB on a machine that has none of it. A Python that is not the distribution's has
 # headers of its own.
 COMPILER := gcc libc6-dev python3-dev
 COMPILED_PARTS := pxed/responder/_flows.c pxed/tftp/_acks.c
@@ -69,7 +69,7 @@ format: venv
 # pip takes it for done where nothing could be compiled, and says nothing; who works on pxed wants to know.
 venv: packages $(STAMP)
 	@why=$$($(BIN)/python -I -c '$(IMPORT_COMPILED)' 2>&1) || { rm $(STAMP); \
-		echo "no compiled part ($$(echo "$$why" | tail -n 1)):" \
+		echo "no compiled parts ($$(echo "$$why" | tail -n 1)):" \
 		"$(BIN)/pip install -v --no-deps -e . shows what the compiler said" >&2; exit 1; }
 
 $(STAMP): pyproject.toml $(COMPILED_PARTS)
@@ -92,9 +92,9 @@ packages:
 
 # The service alone: no lab, no tests. A configuration that is there already is kept. The unit hides home directories,
 # and a Python that lives in one. A service that runs is started anew: the old one would go on with modules of both
-# versions. POSTGRESQL=1: with the driver of PostgreSQL. The part that is C is compiled where a compiler is. One is not
-# brought unasked: it is twice as large as pxed with all its libraries, many want none on such a machine, and few have
-# floods. What setuptools keeps of an older build goes first: modules that a newer version lacks would be installed again.
+# versions. POSTGRESQL=1: with the driver of PostgreSQL. The parts that are C are compiled where a compiler is. One is
+# not brought unasked: it is twice as large as pxed with all its libraries, many want none on such a machine, and few need
+# so much speed. What setuptools keeps of an older build goes first: modules that a newer version lacks would be installed again.
 install: PACKAGES := python3-venv tzdata ipxe $(if $(COMPILED),$(COMPILER))
 install: PYTHON := /usr/bin/python3
 install: packages
@@ -111,9 +111,9 @@ install: packages
 	systemd-tmpfiles --create pxed.conf
 	test -e /etc/pxed/pxed.toml || install -D -m 644 config/pxed.toml /etc/pxed/pxed.toml
 	test ! -d /run/systemd/system || { systemctl daemon-reload && systemctl try-restart pxed; }
-	@/opt/pxed/bin/python -I -c '$(IMPORT_COMPILED)' 2>/dev/null || { echo "installed without the compiled part:" \
-		"pxed works as it should and answers floods of DHCP packets more slowly; make install COMPILED=1 brings $(COMPILER)" \
-		"and compiles it" >&2; test -z "$(COMPILED)"; }
+	@/opt/pxed/bin/python -I -c '$(IMPORT_COMPILED)' 2>/dev/null || { echo "installed without the compiled parts:" \
+		"pxed works as it should, but is slower in floods of DHCP packets and with hundreds of TFTP clients at once;" \
+		"make install COMPILED=1 brings $(COMPILER) and compiles them" >&2; test -z "$(COMPILED)"; }
 
 uninstall:
 	test ! -d /run/systemd/system || ! systemctl --quiet is-enabled pxed || systemctl disable pxed

@@ -48,15 +48,16 @@ def text(packet: Packet, option: Option) -> str:
     return packet.options[option].rstrip(b"\0").decode()
 
 
-def test_everything_is_installed_and_the_compiled_part_is_compiled(host: Host) -> None:
+def test_everything_is_installed_and_the_compiled_parts_are_compiled(host: Host) -> None:
     package = PROJECT / "pxed"
     files = {str(path.relative_to(PROJECT)) for path in package.rglob("*") if path.is_file()}
     made = re.compile(r".*\.(c|so)|.*/__pycache__/.*")
     installed = host.run("sh", "-c", "cd /opt/pxed/lib/python3*/site-packages && find pxed -type f")
     found = set(installed.splitlines())
     assert {name for name in found if not made.fullmatch(name)} == {name for name in files if not made.fullmatch(name)}
-    assert len([name for name in found if re.fullmatch(r"pxed/responder/_flows\..*\.so", name)]) == 1
-    host.run("/opt/pxed/bin/python", "-I", "-c", "import pxed.responder._flows")
+    for part in ("responder/_flows", "tftp/_acks"):
+        assert len([name for name in found if re.fullmatch(rf"pxed/{part}\..*\.so", name)]) == 1
+    host.run("/opt/pxed/bin/python", "-I", "-c", "import pxed.responder._flows, pxed.tftp._acks")
 
 
 def test_from_the_installation_to_the_boot_image(host: Host) -> None:
