@@ -17,6 +17,7 @@ from bench.serving import Silent, running
 from bench.tftp_client import Order, Outcome
 from bench.tftp_content import BLOCK_SIZE, PROBE, write_file
 from bench.tftp_loading import loading
+from bench.tftp_turn import library
 
 AREA = "TFTP"
 _QUIET, _PATIENCE = 0.15, 1
@@ -125,6 +126,7 @@ def bench(
 ) -> Iterator[Bench]:
     """All of it, for as long as the block lasts. A quick run has those peers alone whose name begins so: the fastest of
     most loads."""
+    library()  # without it no load begins
     with network(cable) as net, tempfile.TemporaryDirectory(prefix="pxed-bench-") as name:
         directory = Path(name)
         subject = directory / "pxed"

@@ -2,8 +2,8 @@
 
 It receives as RFC 1350, 2347 and 7440 have it: each gap is answered once and at once with the last block in order (as
 U-Boot does), that block with its ACK again if it comes again. Every octet is compared with what the file must hold, see
-`bench.tftp_content`. A full block in order is the work of `bench.tftp_load`, on this state; everything else comes to
-`Client.heard`.
+`bench.tftp_content`. A full block in order is the work of `bench.tftp_turn`, on the same state; everything else comes
+to `Client.heard`, which would take those too.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bench.tftp_content import BLOCK_SIZE, PERIOD
+from bench.tftp_turn import State
 from pxed.wire.tftp import Error, Opcode, OptionAck, ReadRequest, decode, encode
-
-DATA = Opcode.DATA << 16
-"""the first four octets of a DATA packet as a number, less the block's"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +97,20 @@ class Client:
         "_payloads",
         "_size",
         "_tolerant",
-        "address",
-        "done",
         "gap",
-        "left",
         "mixed",
         "moved",
-        "next",
         "outcome",
         "pause",
         "request",
         "seen",
-        "tid",
-        "want",
-        "window",
+        "state",
     )
 
     def __init__(
-        self, address: bytes, order: Order, window: int, pause: float, payloads: Sequence[bytes], outcome: Outcome
+        self, state: State, order: Order, window: int, pause: float, payloads: Sequence[bytes], outcome: Outcome
     ) -> None:
-        self.address = address
+        self.state = state
         self.pause = pause
         self.request = encode(ReadRequest(order.file.encode(), "octet", _options(order.block_size, window)))
         self._blocks = order.blocks
@@ -130,98 +122,94 @@ class Client:
 
     def restart(self) -> None:
         """As before the first request."""
-        self.tid = 0
-        """the server's port"""
-        self.next = 1
-        """block that comes next"""
-        self.want = -1
-        """opcode and number of that packet; -1 before the server has answered, and after the end"""
-        self.window = self.left = 1
-        """blocks that are still to come before the next ACK"""
+        state = self.state
+        state.next = state.window = state.left = 1
+        state.tid = state.done = 0
+        state.pauses = self.pause > 0
         self.gap = 0
         """the missing block that the server has been told of"""
-        self.done = False
         self.mixed = False
         self.seen = -1
-        """`next` at the last look for clients that wait"""
+        """`state.next` at the last look for clients that wait"""
         self.moved = 0.0
         """when that look was"""
 
     def end(self) -> None:
         """Takes nothing any more."""
-        self.done = True
-        self.want = -1
+        self.state.done = 1
 
     def latest(self) -> bytes:
         """What the client said last, to be said again: the request, or the ACK of the last block in order."""
-        self.left, self.gap = self.window, 0
-        return struct.pack("!HH", Opcode.ACK, (self.next - 1) & 0xFFFF) if self.tid else self.request
+        self.state.left, self.gap = self.state.window, 0
+        return self.acknowledgement() if self.state.tid else self.request
+
+    def acknowledgement(self) -> bytes:
+        """The ACK of the last block in order."""
+        return struct.pack("!HH", Opcode.ACK, (self.state.next - 1) & 0xFFFF)
 
     def heard(self, port: int, datagram: bytes) -> bool:
         """Anything but a full and right block in order; whether the last block in order is to be acknowledged now."""
+        state = self.state
         opcode, number = struct.unpack_from("!HH", datagram.ljust(4, b"\0"))
         if opcode == Opcode.DATA:
             return self._data(port, number, datagram)
         if opcode == Opcode.OACK:
-            if self.tid and (self.tid != port or self.next > 1):
+            if state.tid and (state.tid != port or state.next > 1):
                 return False
             self._agree(decode(datagram))
-            self._answered(port)
+            state.tid = port
             return True
-        if opcode == Opcode.ERROR and not self.done and self.tid in {0, port}:
+        if opcode == Opcode.ERROR and not state.done and state.tid in {0, port}:
             text = decode(datagram)
             self.outcome.note(f"error {text.code}: {text.text}" if isinstance(text, Error) else "error")
             self.end()
         return False
 
-    def _answered(self, port: int) -> None:
-        self.tid = port
-        self.want = DATA | 1
-
     def _data(self, port: int, number: int, datagram: bytes) -> bool:
-        if not self.tid:  # no OACK: the server knows no options
-            self._answered(port)
-        if port != self.tid:
+        state = self.state
+        if not state.tid:  # no OACK: the server knows no options
+            state.tid = port
+        if port != state.tid:
             return False
-        behind = (self.next - 1 - number) & 0xFFFF
+        behind = (state.next - 1 - number) & 0xFFFF
         if behind < 0x8000:
             self.outcome.repeated += 1
             return not behind  # its ACK was lost
         if behind != 0xFFFF:
             self.outcome.ahead += 1
-            self.left = self.window
-            told, self.gap = self.gap, self.next
-            return told != self.next
-        return not self.done and self._take(datagram[4:])
+            state.left = state.window
+            told, self.gap = self.gap, state.next
+            return told != state.next
+        return not state.done and self._take(datagram[4:])
 
     def _take(self, payload: bytes) -> bool:
         """The block that comes next: the short last one, or one that is not right."""
-        last = self.next == self._blocks
+        state = self.state
+        last = state.next == self._blocks
         if (len(payload) < self._size) != last:
-            if self.next == 1 and len(payload) == 512 != self._size:
+            if state.next == 1 and len(payload) == 512 != self._size:
                 self.outcome.note("no block size but 512")
                 self.end()
             return False
-        if payload != self._payloads[self.next % PERIOD][: len(payload)]:
+        if payload != self._payloads[state.next % PERIOD][: len(payload)]:
             self.outcome.wrong += 1
             if not self._tolerant:
                 return False
             self.mixed = True
-        self.next += 1
-        self.want = DATA | (self.next & 0xFFFF)
-        self.left -= 1
+        state.next += 1
+        state.left -= 1
         if last:
             self.end()
-        if self.left and not last:
+        if state.left and not last:
             return False
-        self.left = self.window
+        state.left = state.window
         return True
 
     def _agree(self, packet: object) -> None:
         options = dict(packet.options) if isinstance(packet, OptionAck) else {}
         if options.get("blksize") != str(self._size):
             self.outcome.note(f"block size {options.get('blksize', '512')}")
-        self.window = self.left = self.outcome.window = int(options.get("windowsize", "1"))
+        self.state.window = self.state.left = self.outcome.window = int(options.get("windowsize", "1"))
 
 
 def _options(block_size: int, window: int) -> tuple[tuple[str, str], ...]:

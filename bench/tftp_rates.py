@@ -8,10 +8,9 @@ from bench.peers import Server
 from bench.result import Result
 from bench.tftp_bench import AREA, Bench, bench, missing
 from bench.tftp_content import BLOCK_SIZE, blocks_of
+from bench.tftp_turn import BATCH
 
 _ROUNDS = 3
-_LOOK = 128
-"""datagrams that the load takes at once at most"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def rates(full: Work, quick_one: Work | None, quick: bool) -> list[Result]:
         for turn in range(1 if quick else _ROUNDS):
             for server in there.fast if turn or work.cut_by_card else there.servers:
                 _round(there, work, server, rate, cpu, waiting)
-    most = min(work.clients * work.window, _LOOK)
+    most = min(work.clients * work.window, BATCH)
     found = ", ".join(f"{name} {number:.0f}" for name, number in waiting.items())
     rate.note(f"blocks that waited when the load looked, of {most} at most if the load were what is slow: {found}")
     return [rate] if work.cpu_bar is None else [rate, cpu]
