@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from bench.result import Result
+from bench.tftp_ceiling import ceiling
 from bench.tftp_crowd import fairness, memory, slow, thousand
 from bench.tftp_rates import Work, rates
 from bench.tftp_trouble import changes, delay, loss
@@ -14,6 +15,7 @@ QUICK = (
     "TFTP: one round with smaller files; rates and a thousand clients beside dnsmasq alone, loss beside atftpd alone"
 )
 LOADS: Mapping[str, Callable[[bool], list[Result]]] = {
+    "ceiling": ceiling,
     "49-w1": partial(rates, Work(49, 1, 12, 1.05, 1.0), Work(49, 1, 3, 1.05, 1.0, seconds=2.0)),
     "200-w1": partial(rates, Work(200, 1, 3, 1.05), None),
     "49-w4": partial(rates, Work(49, 4, 12, 1.8, 0.6), Work(49, 4, 6, 1.8, 0.6, seconds=2.0)),

@@ -45,6 +45,8 @@ class Order:
     """clients beside those that are measured: they read the file again and again until those are through"""
     neighbours_window: int = 1
     neighbours_pause: float = 0.0
+    away: float = 0.0
+    """seconds between the requests and the first look at what has come; the load begins then"""
 
 
 @dataclass(slots=True)

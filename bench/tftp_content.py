@@ -24,9 +24,13 @@ def write_file(path: Path, blocks: int, *, block_size: int = BLOCK_SIZE, shift: 
     """A file that goes out in `blocks` blocks of `block_size` octets, the last one short. With `shift`, another one of
     the same size: block n holds what block n + `shift` holds otherwise."""
     with path.open("wb") as file:
-        for block in range(1, blocks):
-            file.write(PAYLOADS[(block + shift) % PERIOD][:block_size])
-        file.write(PAYLOADS[(blocks + shift) % PERIOD][: min(_SHORT, block_size - 1)])
+        for block in range(1, blocks + 1):
+            file.write(payload_of(block + shift, blocks + shift, block_size))
+
+
+def payload_of(block: int, last: int, block_size: int = BLOCK_SIZE) -> bytes:
+    """What a file holds there whose blocks are so many octets, the last one fewer."""
+    return PAYLOADS[block % PERIOD][: block_size if block < last else min(_SHORT, block_size - 1)]
 
 
 def blocks_of(megabytes: float, block_size: int = BLOCK_SIZE) -> int:

@@ -79,11 +79,12 @@ class Load:
         """All clients ask at once; returns when the last one is through, or the time is over."""
         outcome = self.outcome
         spent = time.process_time()
-        began = now = scanned = self._began = time.monotonic()
+        began = now = scanned = self._began = time.monotonic() + self._order.away
         taken = turns = 0
         for number, client in enumerate(self.clients):
             client.moved = now
             self._send(number, client.request)
+        time.sleep(self._order.away)
         while self._left and now - began < self._order.seconds:
             count = self.turn()
             now = time.monotonic()

@@ -66,13 +66,14 @@ def fetch(
     neighbours: int = 0,
     pause: float = 0.0,
     tolerant: bool = False,
+    away: float = 0.0,
 ) -> tuple[Outcome, list[int]]:
     """The outcome of a load on such a server, and the ACKs that the server heard."""
     heard: list[int] = []
     oack = b"\0\6blksize\0%d\0" % BLOCK_SIZE + (b"windowsize\0%d\0" % window if window > 1 else b"")
     with server(oack, reply, heard) as port:
         order = Order("127.0.0.1", "file", BLOCKS, clients, window, 30.0, first_client="127.0.0.1", port=port)
-        load = Load(replace(order, neighbours=neighbours, pause=pause, tolerant=tolerant))
+        load = Load(replace(order, neighbours=neighbours, pause=pause, tolerant=tolerant, away=away))
         outcome = load.run()
         load.hang_up()
     return outcome, heard
@@ -193,6 +194,15 @@ def test_a_client_that_takes_its_time_acknowledges_late() -> None:
     assert outcome.complete == 1
     assert outcome.timeouts == 0
     assert heard == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_load_that_was_away_takes_all_that_has_come() -> None:
+    def at_once(block: int) -> list[bytes]:
+        return [data(number) for number in range(1, BLOCKS + 1)] if block == 0 else []
+
+    outcome, heard = fetch(at_once, clients=3, away=0.1)
+    assert (outcome.complete, outcome.blocks, outcome.timeouts) == (3, 3 * BLOCKS, 0)
+    assert sorted(heard) == sorted(3 * [0, 1, 2, 3, 4, 5])
 
 
 def test_a_tolerant_client_takes_a_mixture_and_it_is_counted() -> None:
