@@ -49,6 +49,7 @@ test-postgresql: venv
 proof: venv
 	PXED_PROOF=1 $(BIN)/pytest tests/records tests/service/test_installed_once.py
 
+bench: PACKAGES += ethtool
 bench: venv
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(RESUME),--resume)
 

@@ -3,6 +3,9 @@
 The server's end hands one frame after the other to the cable, as a network card does that cannot cut messages up
 (gso_max_segs): a batch of blocks is never one packet on the wire. `cut_by_card` makes it a card that can, as most of
 servers are. Every address of CLIENTS is one of the load's.
+
+What the kernel does to receive a frame at the load's end is work of the processor that sent it, the server's. On a
+network it is the client's, so `take_together` makes it less: frames that come in one go are received as one (GRO).
 """
 
 from __future__ import annotations
@@ -38,6 +41,12 @@ class Network:
     def cut_by_card(self, cut: bool) -> None:
         """Whether the server's network card cuts messages up into frames by itself, or leaves it to the processor."""
         run(["ip", "-n", self.server, "link", "set", INTERFACE, "gso_max_segs", "65535" if cut else "1"])
+
+    def take_together(self, together: bool) -> None:
+        """Whether the load's end puts datagrams together that came in one go, as the drivers of most network cards do,
+        or takes each by itself. Those are lost together, too."""
+        state = "on" if together else "off"
+        run(self.on_load(["ethtool", "-K", INTERFACE, "gro", state, "rx-udp-gro-forwarding", state]))
 
     def lose(self, percent: int) -> None:
         """From now on so many of a hundred UDP datagrams of either direction are lost; 0 for none."""

@@ -128,6 +128,8 @@ def bench(
     most loads."""
     library()  # without it no load begins
     with network(cable) as net, tempfile.TemporaryDirectory(prefix="pxed-bench-") as name:
+        if cable is None:
+            net.take_together(True)
         directory = Path(name)
         subject = directory / "pxed"
         subject.mkdir()

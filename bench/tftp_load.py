@@ -34,6 +34,7 @@ _READY = 15.0
 """seconds that a server has to begin to answer"""
 _BUFFER = 256 << 20
 _IP_PKTINFO = 8
+_UDP_GRO = 104
 _SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32
 
 _pktinfo = struct.Struct("=4x4s4x")  # in_pktinfo: interface, source, destination
@@ -194,6 +195,7 @@ def _open() -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
     sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BUFFER)
     sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+    sock.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
     sock.bind(("", 0))
     return sock
 

@@ -49,7 +49,7 @@ def rates(full: Work, quick_one: Work | None, quick: bool) -> list[Result]:
         for turn in range(1 if quick else _ROUNDS):
             for server in there.fast if turn or work.cut_by_card else there.servers:
                 _round(there, work, server, rate, cpu, waiting)
-    most = min(work.clients * work.window, BATCH)
+    most = min(work.clients, BATCH) * work.window
     found = ", ".join(f"{name} {number:.0f}" for name, number in waiting.items())
     rate.note(f"blocks that waited when the load looked, of {most} at most if the load were what is slow: {found}")
     return [rate] if work.cpu_bar is None else [rate, cpu]

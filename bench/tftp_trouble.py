@@ -35,6 +35,7 @@ def loss(window: int, quick: bool) -> list[Result]:
     result = Result(AREA, f"{title}time", "s", better="lower", bar=1.0)
     extra = Result(AREA, f"{title}blocks that came twice or too early", "%", better="lower")
     with bench(quick, quick_peer="atftpd") as there:
+        there.net.take_together(False)
         order = there.order(_LOSSY_CLIENTS, window, blocks, 15 if quick else 30)
         servers = there.fast
         for _ in range(1 if quick else 3):

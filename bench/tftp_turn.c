@@ -10,13 +10,14 @@
 #define _GNU_SOURCE /* recvmmsg(2), struct in_pktinfo */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 enum {
-    LARGEST = 2000, /* octets of a datagram; of a longer one no more is received, which is no block's length */
+    LARGEST = 1 << 16, /* octets of datagrams that come as one */
     HEAD = 4,       /* octets of a packet before its data: opcode and block number (RFC 1350, figures 5-2 and 5-3) */
     DATA = 3,
     ACK = 4,
@@ -52,9 +53,16 @@ struct control {
     struct in_pktinfo info;
 };
 
+/* Datagrams of one sender to one client that came in one go: the kernel hands them over as one (UDP_GRO, udp(7)), all of
+ * the length `each` but for the last, which may be shorter. */
 struct record {
     struct sockaddr_in from;
-    struct control control;
+    struct in_pktinfo info;
+    uint32_t each, at;
+    union {
+        struct cmsghdr head;
+        uint8_t octets[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
+    } control;
     struct iovec part;
     uint8_t octets[LARGEST];
 };
@@ -71,18 +79,19 @@ struct load {
     struct record *records;
     struct answer *answers;
     struct mmsghdr *in, *out;
-    uint32_t taken, at, queued; /* datagrams of this turn, the next of them, and ACKs that are owed */
+    uint32_t records_taken, at; /* of this turn, and the present one of them */
+    uint32_t taken, queued;     /* datagrams of this turn, and ACKs that are owed */
 };
 
 /* Once for all calls: no datagram comes without its sender and IP_PKTINFO, so that the kernel leaves the lengths. */
-static void prepare(struct mmsghdr *message, struct sockaddr_in *name, struct control *control, struct iovec *part)
+static void prepare(struct mmsghdr *message, struct sockaddr_in *name, void *control, size_t space, struct iovec *part)
 {
     message->msg_hdr.msg_name = name;
     message->msg_hdr.msg_namelen = sizeof *name;
     message->msg_hdr.msg_iov = part;
     message->msg_hdr.msg_iovlen = 1;
     message->msg_hdr.msg_control = control;
-    message->msg_hdr.msg_controllen = sizeof *control;
+    message->msg_hdr.msg_controllen = space;
 }
 
 void load_free(struct load *load)
@@ -112,27 +121,16 @@ struct load *load_new(const struct setting *is)
     for (uint32_t i = 0; i < is->batch; i++) {
         struct record *record = &load->records[i];
         record->part = (struct iovec){record->octets, sizeof record->octets};
-        prepare(&load->in[i], &record->from, &record->control, &record->part);
+        prepare(&load->in[i], &record->from, &record->control, sizeof record->control, &record->part);
 
         struct answer *answer = &load->answers[i];
         answer->to = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(is->server)};
         answer->control.head = (struct cmsghdr){CMSG_LEN(sizeof(struct in_pktinfo)), IPPROTO_IP, IP_PKTINFO};
         answer->part = (struct iovec){answer->packet, sizeof answer->packet};
         answer->packet[0] = htons(ACK);
-        prepare(&load->out[i], &answer->to, &answer->control, &answer->part);
+        prepare(&load->out[i], &answer->to, &answer->control, sizeof answer->control, &answer->part);
     }
     return load;
-}
-
-/* The last block in order of that client is acknowledged when the turn is over, and so when no datagram that waits has
- * to wait for it. At most once for each datagram of the turn. */
-void load_acknowledge(struct load *load, uint32_t number)
-{
-    const struct client *client = &load->is.clients[number];
-    struct answer *answer = &load->answers[load->queued++];
-    answer->to.sin_port = htons(client->tid);
-    answer->control.info.ipi_spec_dst.s_addr = htonl(load->is.first + number);
-    answer->packet[1] = htons((uint16_t)(client->next - 1)); /* numbers begin again at 0 after 65535 */
 }
 
 static void send_answers(struct load *load)
@@ -145,23 +143,52 @@ static void send_answers(struct load *load)
     load->queued = 0;
 }
 
-static uint32_t receive(struct load *load)
+/* The last block in order of that client is acknowledged when the turn is over, and so when no datagram that waits has
+ * to wait for it. */
+void load_acknowledge(struct load *load, uint32_t number)
 {
-    for (int look = 0; look < LOOKS; look++) {
-        int count = recvmmsg(load->is.fd, load->in, load->is.batch, MSG_DONTWAIT, NULL);
-        if (count > 0)
-            return (uint32_t)count;
+    const struct client *client = &load->is.clients[number];
+    if (load->queued == load->is.batch)
+        send_answers(load);
+    struct answer *answer = &load->answers[load->queued++];
+    answer->to.sin_port = htons(client->tid);
+    answer->control.info.ipi_spec_dst.s_addr = htonl(load->is.first + number);
+    answer->packet[1] = htons((uint16_t)(client->next - 1)); /* numbers begin again at 0 after 65535 */
+}
+
+/* What the kernel says of the datagrams of a message. */
+static void read_control(struct msghdr *message, uint32_t length, struct record *record)
+{
+    record->at = 0;
+    record->each = length;
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head != NULL; head = CMSG_NXTHDR(message, head)) {
+        if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_PKTINFO)
+            memcpy(&record->info, CMSG_DATA(head), sizeof record->info);
+        if (head->cmsg_level == IPPROTO_UDP && head->cmsg_type == UDP_GRO)
+            memcpy(&record->each, CMSG_DATA(head), sizeof record->each);
     }
-    return 0;
+    message->msg_controllen = sizeof record->control;
+}
+
+static void receive(struct load *load)
+{
+    int count = 0;
+    for (int look = 0; look < LOOKS && count <= 0; look++)
+        count = recvmmsg(load->is.fd, load->in, load->is.batch, MSG_DONTWAIT, NULL);
+    for (int i = 0; i < count; i++)
+        read_control(&load->in[i].msg_hdr, load->in[i].msg_len, &load->records[i]);
+    load->records_taken = count > 0 ? (uint32_t)count : 0;
+    load->at = load->taken = 0;
 }
 
 /* Whether it is what the client waits for. The last block is short, and so none of these. */
-static int expected(const struct setting *is, const struct client *client, const struct record *record, uint32_t length)
+static int expected(const struct setting *is, const struct client *client, uint16_t port, const uint8_t *datagram,
+                    uint32_t length)
 {
     const uint8_t head[HEAD] = {0, DATA, (uint8_t)(client->next >> 8), (uint8_t)client->next};
-    return length == HEAD + is->size && ntohs(record->from.sin_port) == client->tid && !client->done &&
-           client->next != is->blocks && memcmp(record->octets, head, HEAD) == 0 &&
-           memcmp(record->octets + HEAD, is->payloads + (size_t)(client->next % is->period) * is->stride, is->size) == 0;
+    return length == HEAD + is->size && port == client->tid && !client->done && client->next != is->blocks &&
+           memcmp(datagram, head, HEAD) == 0 &&
+           memcmp(datagram + HEAD, is->payloads + (size_t)(client->next % is->period) * is->stride, is->size) == 0;
 }
 
 /* Begins a turn, or goes on with the one that is not over. How many datagrams it was when it is over; -1 before, with
@@ -169,19 +196,25 @@ static int expected(const struct setting *is, const struct client *client, const
 int32_t load_turn(struct load *load, struct passed *passed)
 {
     const struct setting *is = &load->is;
-    if (load->taken == 0)
-        load->taken = receive(load);
-    while (load->at < load->taken) {
+    if (load->records_taken == 0)
+        receive(load);
+    while (load->at < load->records_taken) {
         struct record *record = &load->records[load->at];
-        uint32_t length = load->in[load->at].msg_len;
-        load->at++;
-        uint32_t number = ntohl(record->control.info.ipi_addr.s_addr) - is->first;
+        uint32_t left = load->in[load->at].msg_len - record->at;
+        uint32_t length = left < record->each ? left : record->each;
+        const uint8_t *datagram = record->octets + record->at;
+        record->at += length;
+        if (length == left)
+            load->at++;
+        load->taken++;
+        uint32_t number = ntohl(record->info.ipi_addr.s_addr) - is->first;
         if (number >= is->count)
             continue; /* of an earlier load */
         struct client *client = &is->clients[number];
+        uint16_t port = ntohs(record->from.sin_port);
         /* a client that thinks about its windows does not acknowledge them at once */
-        if (is->all || (client->pauses && client->left == 1) || !expected(is, client, record, length)) {
-            *passed = (struct passed){record->octets, length, number, ntohs(record->from.sin_port)};
+        if (is->all || (client->pauses && client->left == 1) || !expected(is, client, port, datagram, length)) {
+            *passed = (struct passed){datagram, length, number, port};
             return -1;
         }
         client->next++;
@@ -191,7 +224,6 @@ int32_t load_turn(struct load *load, struct passed *passed)
         }
     }
     send_answers(load);
-    uint32_t taken = load->taken;
-    load->taken = load->at = 0;
-    return (int32_t)taken;
+    load->records_taken = 0;
+    return (int32_t)load->taken;
 }
