@@ -22,6 +22,8 @@ LOADS: Mapping[str, Callable[[bool], list[Result]]] = {
     "49-w16": partial(rates, Work(49, 16, 48, 2.0, 0.4), Work(49, 16, 8, 2.0, 0.4, seconds=2.0)),
     "49-w4-card": partial(rates, Work(49, 4, 24, 1.8, 0.6, cut_by_card=True), None),
     "49-w16-card": partial(rates, Work(49, 16, 48, 2.0, 0.4, cut_by_card=True), None),
+    "49-w4-singly": partial(rates, Work(49, 4, 24, None, taken_singly=True), None),
+    "49-w16-singly": partial(rates, Work(49, 16, 24, None, taken_singly=True), None),
     "1-w1": partial(rates, Work(1, 1, 16, 1.0), Work(1, 1, 8, 1.0)),
     "1-w4": partial(rates, Work(1, 4, 32, 1.0), None),
     "1-w16": partial(rates, Work(1, 16, 64, 1.0), None),

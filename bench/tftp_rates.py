@@ -20,23 +20,30 @@ class Work:
     clients: int
     window: int
     megabytes: int
-    bar: float
+    bar: float | None
     cpu_bar: float | None = None
     cut_by_card: bool = False
-    """see `bench.network`"""
+    taken_singly: bool = False
+    """see `bench.network`, both"""
     seconds: float = 8.0
     """after which a slow server is stopped; what it did by then is its rate"""
+
+    @property
+    def is_variant(self) -> bool:
+        """On another cable than the others; slow servers are left out."""
+        return self.cut_by_card or self.taken_singly
 
     @property
     def title(self) -> str:
         """As in the table."""
         many = "one client" if self.clients == 1 else f"{self.clients:,} clients"
         card = ", a card that cuts messages up" if self.cut_by_card else ""
-        return f"{many}, window {self.window}{card}"
+        singly = ", frames taken one by one" if self.taken_singly else ""
+        return f"{many}, window {self.window}{card}{singly}"
 
 
 def rates(full: Work, quick_one: Work | None, quick: bool) -> list[Result]:
-    """All servers on `full`, with a card that helps the fast ones alone; or quickly on `quick_one`, if there is one."""
+    """All servers on `full`, the fast ones alone if it is a variant; or quickly on `quick_one`, if there is one."""
     work = quick_one if quick else full
     if work is None:
         return []
@@ -46,13 +53,14 @@ def rates(full: Work, quick_one: Work | None, quick: bool) -> list[Result]:
     waiting: dict[str, float] = {}
     with bench(quick, two_workers=not quick and work.clients > 1) as there:
         there.net.cut_by_card(work.cut_by_card)
+        there.net.take_together(not work.taken_singly)
         for turn in range(1 if quick else _ROUNDS):
-            for server in there.fast if turn or work.cut_by_card else there.servers:
+            for server in there.fast if turn or work.is_variant else there.servers:
                 _round(there, work, server, rate, cpu, waiting)
     most = min(work.clients, BATCH) * work.window
     found = ", ".join(f"{name} {number:.0f}" for name, number in waiting.items())
     rate.note(f"blocks that waited when the load looked, of {most} at most if the load were what is slow: {found}")
-    return [rate] if work.cpu_bar is None else [rate, cpu]
+    return [rate] if work.cpu_bar is None and not work.is_variant else [rate, cpu]
 
 
 def _round(there: Bench, work: Work, server: Server, rate: Result, cpu: Result, waiting: dict[str, float]) -> None:
