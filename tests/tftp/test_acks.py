@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from pxed.tftp import fields
 from pxed.tftp.batch import Lane, Peer, SystemBatch, peer_of
+from pxed.tftp.fields import LaneFields, SessionFields
 from pxed.tftp.outlet import Delivery, Outlet
 from pxed.tftp.session import Session
 from pxed.tftp.source import Sources
@@ -238,11 +239,103 @@ def answered(deliveries: dict[Peer, object], *, count: int = 1, queued: int = 0,
     return fields.answer(deliveries, *arrays, count, bytearray(64 * places), queued, 0.0, 64)
 
 
+@dataclass
+class Moment:
+    """A transfer of 4 blocks a window, of which 8 are sent, and the datagram that comes then."""
+
+    opcode: int = 4
+    number: int = 8
+    length: int = 4
+    awaited: int = 8
+    sent: int = 8
+    window: int = 4
+    last: int = 100
+    segments: int = 64
+    first: int = 1
+    beyond: int = 100
+    longest: int = 64
+
+    def pass_by(self) -> tuple[bool, SessionFields, tuple[int, ...]]:
+        """Whether the datagram was answered, the session afterwards, and the message as sendmmsg(2) takes it."""
+        session, lane = SessionFields(), LaneFields()
+        session.acked, session.sent, session.awaited = 4, self.sent, self.awaited
+        session.window, session.last, session.wait = self.window, self.last, 0.5
+        lane.name, lane.control, lane.iovecs = 0x1000, 0x2000, 0x3000
+        lane.segments, lane.first, lane.beyond = self.segments, self.first, self.beyond
+        received, records, messages = bytearray(64), bytearray(80), bytearray(64)
+        records[16:20] = struct.pack("!HH", self.opcode, self.number)
+        received[56:60] = struct.pack("=I", self.length)
+        deliveries = {bytes(8): Awaiting(session, lane)}
+        left = fields.answer(deliveries, received, records, 1, messages, 0, 7.0, self.longest)
+        return not left, session, struct.unpack("LI4xLLLLi4xI4x", messages)
+
+
+def test_an_awaited_ack_is_answered_with_the_next_window() -> None:
+    done, session, message = Moment().pass_by()
+    assert done
+    assert (session.acked, session.sent, session.awaited) == (8, 12, 12)
+    assert (session.sent_at, session.deadline) == (7.0, 7.5)
+    assert message == (0x1000, 16, 0x3000 + 9 * 32, 8, 0x2000, 24, 0, 0)
+
+
+def test_one_block_is_not_to_be_cut_up() -> None:
+    done, _, message = Moment(window=1).pass_by()
+    assert done
+    assert message == (0x1000, 16, 0x3000 + 9 * 32, 2, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        Moment(length=3),
+        Moment(opcode=3),
+        Moment(opcode=0x0400),
+        Moment(number=7),
+        Moment(number=0x0800),
+        Moment(number=0xFFFF, awaited=-1),
+        Moment(window=0),
+        Moment(longest=3),
+        Moment(segments=3),
+        Moment(first=10),
+        Moment(beyond=12),
+    ],
+    ids=str,
+)
+def test_everything_else_is_left_as_it_was(moment: Moment) -> None:
+    done, session, message = moment.pass_by()
+    assert not done
+    assert (session.acked, session.sent, session.awaited) == (4, moment.sent, moment.awaited)
+    assert not any(message)
+
+
+@pytest.mark.parametrize("moment", [Moment(longest=4), Moment(segments=4), Moment(first=9), Moment(beyond=13)], ids=str)
+def test_what_just_fits_is_answered(moment: Moment) -> None:
+    assert moment.pass_by()[0]
+
+
+@pytest.mark.parametrize(("last", "awaited"), [(17, 12), (16, -1), (13, -1)])
+def test_the_window_with_the_last_block_is_not_awaited(last: int, awaited: int) -> None:
+    done, session, _ = Moment(last=last).pass_by()
+    assert done
+    assert session.awaited == awaited
+
+
+def test_a_number_has_sixteen_bits() -> None:
+    edge = 0x10000
+    done, session, _ = Moment(number=0xFFFE, awaited=0xFFFE, sent=edge - 2, last=2 * edge, beyond=2 * edge).pass_by()
+    assert done
+    assert (session.acked, session.sent, session.awaited) == (edge - 2, edge + 2, 2)
+
+
 def test_arrays_are_never_left() -> None:
     assert answered({}, count=2) == [0, 1]
     for count, queued in ((3, 0), (2, 1), (1, 2), (-1, 0), (1, -1), (2**62, 0), (1, 2**62)):
         with pytest.raises(ValueError, match="places"):
             answered({}, count=count, queued=queued)
+    for sizes in ((64, 160, 128), (128, 80, 128), (128, 160, 64)):
+        received, records, messages = map(bytearray, sizes)
+        with pytest.raises(ValueError, match="places"):
+            fields.answer({}, received, records, 2, messages, 0, 0.0, 64)
 
 
 def test_what_is_no_transfer_is_our_own_fault_and_loud() -> None:
@@ -250,23 +343,9 @@ def test_what_is_no_transfer_is_our_own_fault_and_loud() -> None:
     with pytest.raises(AttributeError):
         answered({nobody: object()})
     with pytest.raises(TypeError, match="a transfer's session"):
-        answered({nobody: Awaiting(object(), fields.LaneFields())})
+        answered({nobody: Awaiting(object(), LaneFields())})
     with pytest.raises(TypeError, match="a transfer's lane"):
-        answered({nobody: Awaiting(fields.SessionFields(), object())})
-
-
-def test_a_session_that_awaits_nothing_is_left_to_python() -> None:
-    session, lane = fields.SessionFields(), fields.LaneFields()
-    session.acked = session.sent = 0xFFFF
-    session.window, session.last = 1, 0x20000
-    lane.segments, lane.first, lane.beyond = 64, 1, 0x20000
-    received, records, messages = bytearray(64), bytearray(80), bytearray(64)
-    records[16:20] = b"\0\4\xff\xff"
-    received[56:60] = struct.pack("=I", 4)
-    for awaited, left in ((-1, [0]), (0xFFFE, [0]), (0xFFFF, [])):
-        session.awaited = awaited
-        deliveries = {bytes(8): Awaiting(session, lane)}
-        assert fields.answer(deliveries, received, records, 1, messages, 0, 0.0, 64) == left
+        answered({nobody: Awaiting(SessionFields(), object())})
 
 
 def test_python_does_it_all_where_nothing_is_compiled() -> None:
