@@ -22,7 +22,15 @@ from sqlalchemy.pool import StaticPool
 from pxed.site.database import open_database
 from pxed.site.tables import metadata
 
-_CAREFREE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=", "max_connections=50")
+_CAREFREE = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "listen_addresses=",
+    "max_connections=50",
+    # It may count a table just when it was emptied, and the server then reads it whole for whatever is asked.
+    "autovacuum=off",
+)
 """Nobody needs these databases after a power cut."""
 
 
