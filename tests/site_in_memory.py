@@ -80,6 +80,13 @@ class MemorySite(SqlTx):
         super()._raise_change()
 
 
+def make_empty_site(directory: Path) -> None:
+    """Leaves `pxed.db` in `directory` as `open_database` does with `create`, in a hundredth of the time."""
+    path = directory / "pxed.db"
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_bytes(_empty_site())
+
+
 @functools.cache
 def _empty_site() -> bytes:
     """The file of a new database; migrations take too long to run them for every test."""

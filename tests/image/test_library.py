@@ -20,6 +20,7 @@ from pxed.site.boot_image import BootImage, Cpu
 from pxed.site.database import open_database
 from pxed.site.sql import transaction
 from pxed.site.store import Tx
+from tests.site_in_memory import make_empty_site
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -33,7 +34,8 @@ class Place:
         self.files = root / "files"
         for path in (self.state, self.files):
             path.mkdir()
-        self.engine: Engine = open_database("sqlite:///pxed.db", self.state, create=True)
+        make_empty_site(self.state)
+        self.engine: Engine = open_database("sqlite:///pxed.db", self.state)
         self.now = NOW
 
     def file(self, name: str, content: bytes) -> Path:

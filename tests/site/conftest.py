@@ -12,7 +12,7 @@ from pxed.site.database import open_database
 from pxed.site.sql import SqlTx
 from tests.postgresql import Server, shared_engine
 from tests.site.samples_of_a_site import NOW
-from tests.site_in_memory import MemorySite
+from tests.site_in_memory import MemorySite, make_empty_site
 
 URL = "sqlite:///pxed.db"
 BUSY_SECONDS = 0.25
@@ -22,7 +22,8 @@ BUSY_SECONDS = 0.25
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Engine:
     """An empty site in the file `pxed.db` in `tmp_path`."""
-    return open_database(URL, tmp_path, create=True, busy_seconds=BUSY_SECONDS)
+    make_empty_site(tmp_path)
+    return open_database(URL, tmp_path, busy_seconds=BUSY_SECONDS)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -42,7 +43,9 @@ def new_site(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
 @pytest.fixture
 def engine(new_site: str, tmp_path: Path) -> Engine:
     """An empty site in either database."""
-    return open_database(new_site, tmp_path, create=True, busy_seconds=BUSY_SECONDS)
+    if new_site == URL:
+        make_empty_site(tmp_path)
+    return open_database(new_site, tmp_path, busy_seconds=BUSY_SECONDS)
 
 
 @pytest.fixture

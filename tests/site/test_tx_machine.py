@@ -27,6 +27,7 @@ from pxed.site.model import CollectionRule, Kind, PxeRecord, RecordState, RuleKi
 from pxed.site.sql import Link, SqlReader, SqlTx
 from pxed.site.store import Tx
 from tests.postgresql import Server
+from tests.site_in_memory import make_empty_site
 
 NAMES = st.sampled_from(["one", "two", "three", "four", " bad"])
 MACS = st.sampled_from([f"52:54:00:00:00:0{digit}" for digit in range(5)])
@@ -64,13 +65,14 @@ class SiteMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        engine = open_database(self.url(), Path(self.directory.name), create=True)
+        engine = open_database(self.url(), Path(self.directory.name))
         self.link = Link(engine)
         self.reader = SqlReader(engine)
         self.now = _START
 
     def url(self) -> str:
         """Of an empty site."""
+        make_empty_site(Path(self.directory.name))
         return "sqlite:///pxed.db"
 
     def teardown(self) -> None:
