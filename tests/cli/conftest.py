@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,14 +30,20 @@ class Outcome:
 
 Pxed = Callable[..., Outcome]
 
+CONFIGURATION = """\
+[service]
+state_dir = "{directory}/state"
+run_dir = "{directory}/run"
+[[interface]]
+name = "lo"
+"""
+
 
 @pytest.fixture
 def config_file(tmp_path: Path) -> Path:
     """A configuration whose state directory does not exist yet."""
     file = tmp_path / "pxed.toml"
-    file.write_text(
-        f'[service]\nstate_dir = "{tmp_path}/state"\nrun_dir = "{tmp_path}/run"\n[[interface]]\nname = "lo"\n'
-    )
+    file.write_text(CONFIGURATION.format(directory=tmp_path))
     return file
 
 
@@ -56,16 +63,33 @@ def pxed(config_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     return invoke
 
 
+@pytest.fixture(scope="session")
+def made_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state directory that `site` begins with, and beside it the files of which it was made."""
+    directory = tmp_path_factory.mktemp("site")
+    config = directory / "pxed.toml"
+    config.write_text(CONFIGURATION.format(directory=directory))
+    (directory / "vmlinuz").write_bytes(b"kernel")
+    (directory / "initrd.img").write_bytes(b"initrd")
+    (directory / "install.json").write_text('{"steps": [{"kind": "command", "name": "Say", "run": "echo hello"}]}')
+    files = ("--kernel", f"{directory}/vmlinuz", "--initrd", f"{directory}/initrd.img")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PXED_CONFIG", str(config))
+        patch.setenv("SUDO_USER", "jane")
+        for words in (
+            ("collection", "add", "Lab"),
+            ("computer", "add", "ws-01", "--mac", "52:54:00:00:00:01", "--collection", "Lab"),
+            ("computer", "add", "ws-02", "--mac", "52:54:00:00:00:02", "--collection", "Lab"),
+            ("bootimage", "add", "rescue", "--arch", "amd64", *files, "--command-line", "quiet"),
+            ("sequence", "add", "install", f"{directory}/install.json", "--boot-image", "rescue"),
+        ):
+            assert run(words) == 0
+    config.unlink()
+    return directory
+
+
 @pytest.fixture
-def site(pxed: Pxed, tmp_path: Path) -> Pxed:
+def site(pxed: Pxed, made_site: Path, tmp_path: Path) -> Pxed:
     """The same, on a site with two computers in a collection, a boot image and a task sequence."""
-    (tmp_path / "vmlinuz").write_bytes(b"kernel")
-    (tmp_path / "initrd.img").write_bytes(b"initrd")
-    (tmp_path / "install.json").write_text('{"steps": [{"kind": "command", "name": "Say", "run": "echo hello"}]}')
-    pxed("collection", "add", "Lab")
-    pxed("computer", "add", "ws-01", "--mac", "52:54:00:00:00:01", "--collection", "Lab")
-    pxed("computer", "add", "ws-02", "--mac", "52:54:00:00:00:02", "--collection", "Lab")
-    files = ("--kernel", f"{tmp_path}/vmlinuz", "--initrd", f"{tmp_path}/initrd.img")
-    pxed("bootimage", "add", "rescue", "--arch", "amd64", *files, "--command-line", "quiet")
-    pxed("sequence", "add", "install", f"{tmp_path}/install.json", "--boot-image", "rescue")
+    shutil.copytree(made_site, tmp_path, dirs_exist_ok=True)
     return pxed
