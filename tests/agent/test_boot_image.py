@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from pxed.image.build import COMMAND_LINE, Built, build
+from pxed.image.build import COMMAND_LINE, INITRD, KERNEL, build
 from pxed.site.boot_image import Cpu
 from tests.agent.service_point import ServicePoint, command, serving
+from tests.conftest import CACHE
 
 pytestmark = [pytest.mark.firmware, pytest.mark.timeout(400)]
 
@@ -24,19 +25,6 @@ PAYLOAD = bytes(range(256)) * 8
 PACKED = base64.b64encode(gzip.compress(PAYLOAD)).decode()
 BOOT_SECONDS = 180
 """until a machine that hangs is switched off; it takes ten with two cores"""
-
-
-@pytest.fixture(scope="module")
-def packages(request: pytest.FixtureRequest) -> Path:
-    """Where packages are kept from one run of the tests to the next."""
-    cache = request.config.cache
-    assert cache is not None
-    return cache.mkdir("boot-image-packages")
-
-
-@pytest.fixture(scope="module")
-def built(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    return build(Cpu.AMD64, tmp_path_factory.mktemp("image"), packages)
 
 
 @pytest.fixture
@@ -52,13 +40,13 @@ def disk(tmp_path: Path) -> Path:
     return path
 
 
-def boot(built: Built, point: ServicePoint, disk: Path, card: str, controller: str) -> str:
+def boot(image: Path, point: ServicePoint, disk: Path, card: str, controller: str) -> str:
     """Switches a machine on until it restarts; gives what it wrote on its serial port."""
     server = point.url.replace("127.0.0.1", "10.0.2.2")
     words = f"{COMMAND_LINE} pxed.server={server} pxed.token=tok pxed.wait=0 BOOTIF=01-{MAC.replace(':', '-')}"
     arguments = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35,accel=tcg", "-m", "512"]
     arguments += ["-display", "none", "-serial", "stdio", "-no-reboot"]
-    arguments += ["-kernel", str(built.kernel), "-initrd", str(built.initrd), "-append", words]
+    arguments += ["-kernel", str(image / KERNEL), "-initrd", str(image / INITRD), "-append", words]
     arguments += ["-netdev", "user,id=net0", "-device", f"{card},netdev=net0,mac={MAC},romfile="]
     arguments += ["-drive", f"if=none,id=disk0,format=raw,file={disk}", "-device", f"{controller},drive=disk0"]
     try:
@@ -81,14 +69,14 @@ def boot(built: Built, point: ServicePoint, disk: Path, card: str, controller: s
     ("card", "controller", "name"), [("virtio-net-pci", "virtio-blk-pci", "vda"), ("e1000e", "ide-hd", "sda")]
 )
 def test_a_machine_is_installed_and_restarts(
-    built: Built, point: ServicePoint, disk: Path, card: str, controller: str, name: str
+    boot_image: Path, point: ServicePoint, disk: Path, card: str, controller: str, name: str
 ) -> None:
     write = f"echo {PACKED} | base64 -d | gunzip | dd of=/dev/{name} bs=512 seek=3 conv=notrunc && sync"
     point.reply["document"]["steps"] = [
         command("Look", "cat /sys/class/net/eth0/address; ip -4 route", continue_on_error=True),
         command("Write", write),
     ]
-    serial = boot(built, point, disk, card, controller)
+    serial = boot(boot_image, point, disk, card, controller)
     assert point.reports == [("step", "Look", 0), ("step", "Write", 0), ("succeeded", "", None)], serial
     assert point.asked[1][1]["message"].startswith(f"{MAC}\ndefault via 10.0.2.2 dev eth0"), serial
     assert disk.read_bytes() == bytes(3 * 512) + PAYLOAD + bytes((1 << 20) - 3 * 512 - len(PAYLOAD)), serial
@@ -96,27 +84,27 @@ def test_a_machine_is_installed_and_restarts(
 
 
 def test_a_machine_that_is_refused_restarts_with_its_disk_untouched(
-    built: Built, point: ServicePoint, disk: Path
+    boot_image: Path, point: ServicePoint, disk: Path
 ) -> None:
     point.answers = [(409, b"this try was cleared")]
-    serial = boot(built, point, disk, "virtio-net-pci", "virtio-blk-pci")
+    serial = boot(boot_image, point, disk, "virtio-net-pci", "virtio-blk-pci")
     assert "the service point refuses: 409 this try was cleared" in serial
     assert "reboot: Restarting system" in serial
     assert point.reports == []
     assert not any(disk.read_bytes())
 
 
-def test_a_failed_step_is_reported_and_the_machine_restarts(built: Built, point: ServicePoint, disk: Path) -> None:
+def test_a_failed_step_is_reported_and_the_machine_restarts(boot_image: Path, point: ServicePoint, disk: Path) -> None:
     point.answers = [(503, b"starting")]
     point.reply["document"]["steps"] = [command("Break", "echo no such disk; exit 9"), command("Never", "true")]
-    serial = boot(built, point, disk, "virtio-net-pci", "virtio-blk-pci")
+    serial = boot(boot_image, point, disk, "virtio-net-pci", "virtio-blk-pci")
     assert point.reports == [("step", "Break", 9), ("failed", "", None)], serial
     assert "pxed: this computer restarts in 0 s" in serial
     assert "reboot: Restarting system" in serial
 
 
-def test_the_same_packages_give_the_same_bytes(built: Built, packages: Path, tmp_path: Path) -> None:
-    again = build(Cpu.AMD64, tmp_path, packages)
-    assert again.initrd.read_bytes() == built.initrd.read_bytes()
-    assert again.kernel.read_bytes() == built.kernel.read_bytes()
-    assert built.initrd.stat().st_size < 25 << 20
+def test_the_same_packages_give_the_same_bytes(boot_image: Path, tmp_path: Path) -> None:
+    again = build(Cpu.AMD64, tmp_path, CACHE / "packages")
+    assert again.initrd.read_bytes() == (boot_image / INITRD).read_bytes()
+    assert again.kernel.read_bytes() == (boot_image / KERNEL).read_bytes()
+    assert again.initrd.stat().st_size < 25 << 20

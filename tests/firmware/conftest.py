@@ -1,9 +1,6 @@
 """A lab for each test, with the boot image in it; a test that fails shows everything that the lab said."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,25 +8,10 @@ import pytest
 import pytest_asyncio
 
 from pxed.image.build import COMMAND_LINE, INITRD, KERNEL
-from pxed.lab.loaders import Loaders, find_loaders
+from pxed.lab.loaders import Loaders
 from pxed.lab.opening import opened
 from pxed.lab.scenario import IMAGE, Scenario
-
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pxed"
-
-
-@pytest.fixture(scope="session")
-def loaders() -> Loaders:
-    return find_loaders(CACHE)
-
-
-@pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The boot image's files, built once."""
-    directory = tmp_path_factory.mktemp("image")
-    build = [sys.executable, "-m", "pxed", "bootimage", "build", IMAGE, "--output", str(directory)]
-    subprocess.run([*build, "--cache", str(CACHE / "packages")], check=True)
-    return directory
+from tests.conftest import CACHE
 
 
 @pytest.fixture
@@ -49,7 +31,7 @@ def settings() -> str:
 
 
 @pytest_asyncio.fixture
-async def scenario(loaders: Loaders, image: Path, logs: Path, settings: str) -> AsyncIterator[Scenario]:
+async def scenario(loaders: Loaders, boot_image: Path, logs: Path, settings: str) -> AsyncIterator[Scenario]:
     """A lab that is up."""
 
     def tell(at: float | None, who: str, what: str) -> None:
@@ -57,7 +39,14 @@ async def scenario(loaders: Loaders, image: Path, logs: Path, settings: str) -> 
 
     async with opened("test", loaders, tell, logs, settings) as lab:
         scenario = Scenario(lab, CACHE)
-        files = ["--kernel", str(image / KERNEL), "--initrd", str(image / INITRD), "--command-line", COMMAND_LINE]
+        files = [
+            "--kernel",
+            str(boot_image / KERNEL),
+            "--initrd",
+            str(boot_image / INITRD),
+            "--command-line",
+            COMMAND_LINE,
+        ]
         await lab.point.pxed("bootimage", "add", IMAGE, "--arch", "amd64", *files)
         await scenario.add_sequence()
         yield scenario
