@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 import struct
 import termios
 from collections import Counter, deque
@@ -19,7 +18,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fcntl import ioctl
 
-ProtocolFactory = Callable[[], asyncio.Protocol]
+from pxed.web.request import Peer
+
+Serve = Callable[[socket.socket, Peer], None]
+"""Takes over a connection that was accepted, as a socket that does not block, and closes it when it has ended."""
 
 log = logging.getLogger("pxed.http")
 
@@ -41,7 +43,6 @@ _ACCEPTED_A_TURN = 16
 _NO_DESCRIPTOR_SECONDS = 1.0
 """after which accept(2) is tried again when it failed"""
 _TELL_SECONDS = 60.0
-_HANDSHAKE_SECONDS = 30.0
 _MOVED = struct.Struct("QQ")
 _MOVED_AT = 120
 """where tcp_info(linux/tcp.h) has tcpi_bytes_acked and tcpi_bytes_received"""
@@ -58,8 +59,6 @@ class _Connection:
     moved_at: float
     octets: tuple[int, int] = (0, 0)
     """acknowledged and received"""
-    opening: asyncio.Task[None] | None = None
-    """until a protocol has it"""
 
     @property
     def closed(self) -> bool:
@@ -94,11 +93,8 @@ class Connections:
         self._giving_way: deque[_Connection] = deque()
 
     @contextmanager
-    def accepting(
-        self, listener: socket.socket, protocol: ProtocolFactory, tls: ssl.SSLContext | None
-    ) -> Iterator[None]:
-        """Takes connections from `listener`, with TLS if there is a context, as long as the block lasts; `protocol`
-        makes what serves one."""
+    def accepting(self, listener: socket.socket, serve: Serve) -> Iterator[None]:
+        """Takes connections from `listener` and gives them to `serve`, as long as the block lasts."""
         loop = asyncio.get_running_loop()
         pause: asyncio.TimerHandle | None = None
 
@@ -106,7 +102,7 @@ class Connections:
             nonlocal pause
             for _ in range(_ACCEPTED_A_TURN):
                 try:
-                    client, (address, _port) = listener.accept()
+                    client, peer = listener.accept()
                 except _NOBODY_THERE:
                     return
                 except OSError as error:  # as a rule there is no descriptor left
@@ -114,7 +110,7 @@ class Connections:
                     loop.remove_reader(listener)
                     pause = loop.call_later(_NO_DESCRIPTOR_SECONDS, loop.add_reader, listener, accept)
                     return
-                self._take(client, address, protocol, tls)
+                self._take(client, peer, serve)
 
         loop.add_reader(listener, accept)
         try:
@@ -146,27 +142,21 @@ class Connections:
         self._sweep()
         return {"connections": len(self._all), "refused": self._refused}
 
-    def _take(self, client: socket.socket, address: str, protocol: ProtocolFactory, tls: ssl.SSLContext | None) -> None:
-        now = asyncio.get_running_loop().time()
+    def _take(self, client: socket.socket, peer: Peer, serve: Serve) -> None:
+        now, address = asyncio.get_running_loop().time(), peer[0]
         if not self._has_room(address, now):
             client.close()
             self._refused += 1
             self._tell(address, now)
             return
         client.setblocking(False)
-        connection = _Connection(client, address, now)
-        connection.opening = asyncio.create_task(self._open(connection, protocol, tls))
-        self._all[connection] = None
+        self._all[_Connection(client, address, now)] = None
         self._of[address] += 1
-
-    async def _open(self, connection: _Connection, protocol: ProtocolFactory, tls: ssl.SSLContext | None) -> None:
-        loop = asyncio.get_running_loop()
-        limit = _HANDSHAKE_SECONDS if tls else None
         try:
-            await loop.connect_accepted_socket(protocol, connection.socket, ssl=tls, ssl_handshake_timeout=limit)
+            serve(client, peer)
         except OSError as error:
-            log.debug("no connection with %s: %s", connection.address, error)
-        connection.opening = None
+            client.close()
+            log.debug("no connection with %s: %s", address, error)
 
     def _has_room(self, address: str, now: float) -> bool:
         """Whether there may be one more, for which another one may have been ended."""

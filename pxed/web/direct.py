@@ -1,140 +1,167 @@
-"""Connections that ask for files of boot images, the shortest way: no task, and head and file in one go.
+"""Connections that ask for files of boot images, the shortest way: a socket without a transport or a task, and head and
+file in one go.
 
 A request that is no plain GET (`plain.py`), or whose answer would be anything but octets of a file, is aiohttp's, and
 from then on the connection as well: nothing is decided here that is not decided there.
+
+The event loop sees one descriptor for all of them, an epoll(7) that holds their sockets, and gives them one short turn
+however many can go on. The kernel hands out first the one that has waited longest.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import select
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from functools import cached_property
 
 from pxed.content import ContentError, Opened
-from pxed.web.downloads import TURN_SECONDS, Downloads
+from pxed.web.downloads import GONE, TURN_SECONDS, Pace
 from pxed.web.files import ABORTED, Files, headers_of, version_of
 from pxed.web.part import Part, http_date, part_of
 from pxed.web.plain import PlainGet, PlainGets
-from pxed.web.request import InterfaceOf, Origin, origin_of_connection
-from pxed.web.turns import Turns
+from pxed.web.request import InterfaceOf, Origin, Peer, origin_of_socket
 
-_MOST_WAITING = 16 << 10
-"""octets of further requests that a client may send before the present one is answered"""
+_CLOSE = "Connection: close\r\n"
+HandOver = Callable[[socket.socket, bytes], None]
+"""Gives a connection, and what was read of it, to what serves everything else."""
+
+_MOST_READ = 16 << 10
+"""octets of requests that are taken from a connection at once; further ones wait in the kernel"""
+_ASKED, _TAKES = select.EPOLLIN | select.EPOLLRDHUP, select.EPOLLOUT | select.EPOLLRDHUP
+"""what is waited for before a request, and within an answer"""
 
 
 class Direct:
-    """What such connections have in common; to be made on the event loop. Called, it makes what serves one."""
+    """All of them; to be made on the event loop."""
 
-    def __init__(self, files: Files, interface_of: InterfaceOf, others: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, files: Files, interface_of: InterfaceOf, hand_over: HandOver) -> None:
         self.files = files
         self.interface_of = interface_of
-        self.others = others
-        """makes what serves everything else"""
+        self.hand_over = hand_over
         self.gets = PlainGets()
-        self.downloads = Downloads()
-        self.turns = Turns(TURN_SECONDS)
-        self.idle: set[DirectConnection] = set()
-        """where no request is under way"""
+        self.pace = Pace()
+        self.loop = asyncio.get_running_loop()
         self.stopping = False
+        self._ready = select.epoll()
+        self._connections: dict[int, DirectConnection] = {}
 
-    def __call__(self) -> DirectConnection:
-        """For one connection."""
-        return DirectConnection(self)
+    def take(self, client: socket.socket, peer: Peer) -> None:
+        """Serves a connection that was accepted."""
+        if not self._connections:
+            self.loop.add_reader(self._ready, self._turn)
+        self._connections[client.fileno()] = DirectConnection(self, client, peer)
+        self._ready.register(client, _ASKED)
+
+    def wait(self, client: socket.socket, events: int) -> None:
+        """The connection goes on when one of `events` (epoll(7)) is there."""
+        self._ready.modify(client, events)
+
+    def leave(self, client: socket.socket) -> None:
+        """The connection is no longer served here."""
+        if self._connections.pop(client.fileno(), None) is None:
+            return
+        self._ready.unregister(client)
+        if not self._connections:
+            self.loop.remove_reader(self._ready)
 
     def stop(self) -> None:
         """Each connection ends with the request that is under way."""
         self.stopping = True
-        for connection in list(self.idle):
-            connection.close()
+        for connection in list(self._connections.values()):
+            if connection.is_idle:
+                connection.close()
+
+    def _turn(self) -> None:
+        end = time.monotonic() + TURN_SECONDS
+        while ready := self._ready.poll(0, 1):
+            descriptor, events = ready[0]
+            self._connections[descriptor].go_on(events)
+            if time.monotonic() >= end:
+                return
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Answer:
     """Part of a file, on its way since `started`, on the loop's clock."""
 
     opened: Opened
     part: Part
     last: bool
-    """the connection ends with it"""
+    """the client asked for nothing further, or was told that it ends with this"""
     started: float
-
-    @property
-    def head(self) -> bytes:
-        headers = headers_of(self.opened, self.part)
-        headers["Content-Length"] = str(self.part.count)
-        headers["Date"] = http_date(int(time.time()))
-        if self.last:
-            headers["Connection"] = "close"
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return f"HTTP/1.1 {self.part.status.value} {self.part.status.phrase}\r\n{lines}\r\n".encode("ascii")
+    head: bytes
+    """what was not sent yet"""
+    sent: int = 0
+    """octets of the file"""
 
 
-class DirectConnection(asyncio.Protocol):
+class DirectConnection:
     """One connection."""
 
-    def __init__(self, direct: Direct) -> None:
+    def __init__(self, direct: Direct, client: socket.socket, peer: Peer) -> None:
         self._direct = direct
-        self._transport: asyncio.Transport
-        self._origin: Origin
-        self._arrived = b""
-        """what was not looked at yet"""
-        self._waits = False
-        """for its turn, in which `_arrived` is looked at"""
-        self._sending: asyncio.Task[None] | None = None
+        self._socket = client
+        self._peer = peer
+        self._waits_for = _ASKED
+        self._answer: _Answer | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """As of asyncio."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._origin = origin_of_connection(transport, self._direct.interface_of)
-        self._direct.idle.add(self)
+    @property
+    def is_idle(self) -> bool:
+        """No request is under way."""
+        return self._answer is None
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """As of asyncio; what is being sent finds out by itself."""
-        self._direct.idle.discard(self)
-
-    def data_received(self, data: bytes) -> None:
-        """As of asyncio."""
-        self._arrived += data
-        if len(self._arrived) > _MOST_WAITING:
-            self._transport.pause_reading()
-        if self._sending is None:
-            self._look_soon()
+    def go_on(self, events: int) -> None:
+        """The socket has one of the `events` that were waited for, or is of no use any more."""
+        try:
+            if self._answer is None:
+                self._read()
+            elif events & GONE:
+                raise ConnectionResetError
+            else:
+                self._send(self._answer)
+        except OSError:
+            self._abort()  # the client has gone or the disk fails: fewer octets than promised
+        except BaseException:
+            self._abort()  # or it would be tried again for ever
+            raise
 
     def close(self) -> None:
         """Ends it when what was written is sent."""
-        self._transport.close()
+        self._leave()
+        self._socket.close()
 
-    def _look_soon(self) -> None:
-        self._direct.idle.discard(self)
-        if not self._waits:
-            self._waits = True
-            self._direct.turns.add(self._look)
+    @cached_property
+    def _origin(self) -> Origin:
+        return origin_of_socket(self._socket, self._peer, self._direct.interface_of)
 
-    def _look(self) -> None:
-        self._waits = False
-        if self._transport.is_closing():
+    def _read(self) -> None:
+        try:
+            data = self._socket.recv(_MOST_READ)
+        except BlockingIOError:
             return
-        data, self._arrived = self._arrived, b""
+        if not data:
+            self.close()
+            return
         asked = self._direct.gets.read(data)
-        answer = asked and self._answer_to(asked)
-        if answer:
-            self._begin(answer)
+        if asked:
+            self._answer = self._answer_to(asked)
+        if self._answer:
+            self._send(self._answer)
         else:
             self._hand_over(data)
 
     def _hand_over(self, data: bytes) -> None:
         if self._direct.stopping:
-            self._transport.close()
+            self.close()
             return
-        other = self._direct.others()
-        self._transport.set_protocol(other)
-        other.connection_made(self._transport)
-        self._transport.resume_reading()
-        other.data_received(data)
+        self._leave()
+        self._direct.hand_over(self._socket, data)
 
     def _answer_to(self, asked: PlainGet) -> _Answer | None:
         files = self._direct.files
@@ -147,47 +174,67 @@ class DirectConnection(asyncio.Protocol):
             os.close(opened.fd)
             return None
         last = asked.last or self._direct.stopping
-        return _Answer(opened, part, last, asyncio.get_running_loop().time())
+        return _Answer(opened, part, last, self._direct.loop.time(), _head(opened, part, last=last))
 
-    def _begin(self, answer: _Answer) -> None:
-        opened, part = answer.opened, answer.part
-        connection = self._transport.get_extra_info("socket")
+    def _send(self, answer: _Answer) -> None:
+        """As much as the kernel takes, a piece at most."""
+        pace = self._direct.pace
+        first, left = answer.part.first + answer.sent, answer.part.count - answer.sent
         try:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, True)  # the head goes with the file
-            self._transport.write(answer.head)
-            sent = self._direct.downloads.attempt(self._transport, opened.fd, part)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, False)  # kept, it makes long files dearer
-        except OSError:
-            self._end(answer, 0)
+            while answer.head:
+                # It goes with the file's first octets.
+                answer.head = answer.head[self._socket.send(answer.head, socket.MSG_MORE) :]
+            began = time.monotonic()
+            count = os.sendfile(self._socket.fileno(), answer.opened.fd, first, min(pace.piece, left))
+        except BlockingIOError:
+            self._wait(_TAKES)
             return
-        if sent == part.count:
-            self._end(answer, sent)
+        pace.learn(count, time.monotonic() - began)
+        answer.sent += count
+        if 0 < count < left:
+            self._wait(_TAKES)
         else:
-            rest = Part(part.status, part.first + sent, part.count - sent)
-            self._sending = asyncio.get_running_loop().create_task(self._send(answer, sent, rest))
+            self._end(answer)
 
-    async def _send(self, answer: _Answer, sent: int, rest: Part) -> None:
-        try:
-            sent += await self._direct.downloads.send(self._transport, answer.opened.fd, rest)
-        except OSError:
-            pass  # the client has gone or the disk fails: fewer octets than promised
-        finally:
-            self._sending = None
-            self._end(answer, sent)
-
-    def _end(self, answer: _Answer, sent: int) -> None:
-        """The last octet was handed to the kernel, or none can be any more."""
-        opened, part = answer.opened, answer.part
-        os.close(opened.fd)
-        whole = sent == part.count
-        seconds = asyncio.get_running_loop().time() - answer.started
-        self._direct.files.tell(self._origin, opened, sent, seconds, f"GET {part.status}" if whole else ABORTED)
-        if not whole:
-            self._transport.abort()  # a client that waits for the rest must see that it ends
-        elif answer.last or self._direct.stopping:
-            self._transport.close()
+    def _end(self, answer: _Answer) -> None:
+        """The last octet was handed to the kernel, or the file has no more."""
+        if answer.sent < answer.part.count:
+            raise ConnectionAbortedError  # a client that waits for the rest must see that it ends
+        self._tell(answer, f"GET {answer.part.status}")
+        if answer.last:
+            self.close()
+        elif self._direct.stopping:
+            # What the client has asked for since, left unread, would make the kernel throw away what is not sent yet.
+            with contextlib.suppress(OSError):
+                self._socket.recv(_MOST_READ)
+            self.close()
         else:
-            self._transport.resume_reading()
-            self._direct.idle.add(self)
-            if self._arrived:
-                self._look_soon()
+            self._wait(_ASKED)
+
+    def _abort(self) -> None:
+        if self._answer:
+            self._tell(self._answer, ABORTED)
+        self._leave()
+        self._socket.close()
+
+    def _tell(self, answer: _Answer, outcome: str) -> None:
+        self._answer = None
+        os.close(answer.opened.fd)
+        seconds = self._direct.loop.time() - answer.started
+        self._direct.files.tell(self._origin, answer.opened, answer.sent, seconds, outcome)
+
+    def _wait(self, events: int) -> None:
+        if events != self._waits_for:
+            self._waits_for = events
+            self._direct.wait(self._socket, events)
+
+    def _leave(self) -> None:
+        self._direct.leave(self._socket)
+
+
+def _head(opened: Opened, part: Part, *, last: bool) -> bytes:
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers_of(opened, part).items()])
+    return (
+        f"HTTP/1.1 {part.status.value} {part.status.phrase}\r\n{lines}Content-Length: {part.count}\r\n"
+        f"Date: {http_date(int(time.time()))}\r\n{_CLOSE if last else ''}\r\n"
+    ).encode("ascii")

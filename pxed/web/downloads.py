@@ -23,10 +23,27 @@ _LEAST_PIECE, _LARGEST_PIECE = 1 << 20, 8 << 20
 """octets that are given to the kernel at once"""
 _TELLING = 256 << 10
 """octets; fewer say more about a connection that was nearly full than about the kernel's pace"""
-_GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 """The client sends no more, and the transport has closed its end, or will; our own descriptor would keep it open."""
 _WEIGHT = 0.25
 """of the latest piece against those before"""
+
+
+class Pace:
+    """How fast the kernel takes files, of which most are in its page cache."""
+
+    def __init__(self) -> None:
+        self._pace = _LEAST_PIECE / TURN_SECONDS
+
+    @property
+    def piece(self) -> int:
+        """Octets that it takes in about one turn."""
+        return min(max(int(self._pace * TURN_SECONDS), _LEAST_PIECE), _LARGEST_PIECE)
+
+    def learn(self, octets: int, seconds: float) -> None:
+        """It took so many in so long."""
+        if octets >= _TELLING and seconds:
+            self._pace += _WEIGHT * (octets / seconds - self._pace)
 
 
 @dataclass(slots=True, eq=False)
@@ -63,19 +80,7 @@ class Downloads:
 
     _writable: select.epoll = field(default_factory=select.epoll)
     _under_way: dict[int, _Download] = field(default_factory=dict)
-    _pace: float = _LEAST_PIECE / TURN_SECONDS
-    """octets that the kernel takes in a second of the loop's time"""
-
-    def attempt(self, transport: asyncio.Transport, fd: int, part: Part) -> int:
-        """Sends at once what the kernel takes of `part`, a piece at most; how many octets. OSError if it takes none any
-        more."""
-        if transport.get_write_buffer_size():
-            return 0  # the answer's head goes first
-        connection = transport.get_extra_info("socket").fileno()
-        try:
-            return os.sendfile(connection, fd, part.first, min(part.count, self._piece()))
-        except BlockingIOError:
-            return 0
+    _pace: Pace = field(default_factory=Pace)
 
     async def send(self, transport: asyncio.Transport, fd: int, part: Part) -> int:
         """Sends `part` of the file `fd` after what the transport still holds; how many octets went, fewer if the file
@@ -98,25 +103,18 @@ class Downloads:
         while now < end and (ready := self._writable.poll(0, 1)):
             descriptor, events = ready[0]
             download = self._under_way[descriptor]
-            if download.transport.get_write_buffer_size() and not events & _GONE:
+            if download.transport.get_write_buffer_size() and not events & GONE:
                 return  # the answer's head goes first, and it is the loop that sends it
             before = download.sent
             try:
-                if events & _GONE:
+                if events & GONE:
                     raise ConnectionResetError
-                if not download.advance(self._piece()):
+                if not download.advance(self._pace.piece):
                     self._finish(download, None)
             except OSError as error:
                 self._finish(download, error)
             began, now = now, time.monotonic()
-            self._learn(download.sent - before, now - began)
-
-    def _piece(self) -> int:
-        return min(max(int(self._pace * TURN_SECONDS), _LEAST_PIECE), _LARGEST_PIECE)
-
-    def _learn(self, octets: int, seconds: float) -> None:
-        if octets >= _TELLING and seconds:
-            self._pace += _WEIGHT * (octets / seconds - self._pace)
+            self._pace.learn(download.sent - before, now - began)
 
     def _finish(self, download: _Download, error: OSError | None) -> None:
         self._remove(download)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -97,17 +98,22 @@ def headers_of(opened: Opened, part: Part) -> dict[str, str]:
     """The headers that tell of a file, all but Content-Length."""
     version = version_of(opened)
     suffix = os.path.splitext(opened.name)[1].lower()  # noqa: PTH122 - a client's name is no path of ours
-    headers: dict[str, str] = {
-        hdrs.ACCEPT_RANGES: "bytes",
-        hdrs.CONTENT_TYPE: _TYPES.get(suffix, "application/octet-stream"),
-        hdrs.ETAG: version.etag,
-        hdrs.LAST_MODIFIED: version.last_modified,
-    }
+    headers = dict(_headers_of(version, suffix if suffix in _TYPES else ""))
     if part.status is HTTPStatus.PARTIAL_CONTENT:
         headers[hdrs.CONTENT_RANGE] = f"bytes {part.first}-{part.first + part.count - 1}/{version.size}"
     if part.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         headers[hdrs.CONTENT_RANGE] = f"bytes */{version.size}"
     return headers
+
+
+@lru_cache(maxsize=256)  # of files that are asked for again and again
+def _headers_of(version: Version, suffix: str) -> Mapping[str, str]:
+    return {
+        hdrs.ACCEPT_RANGES: "bytes",
+        hdrs.CONTENT_TYPE: _TYPES.get(suffix, "application/octet-stream"),
+        hdrs.ETAG: version.etag,
+        hdrs.LAST_MODIFIED: version.last_modified,
+    }
 
 
 def _transport_of(request: web.Request) -> asyncio.Transport:

@@ -6,6 +6,7 @@ The Host header is the client's word and is not asked.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from aiohttp import web
 
 InterfaceOf = Callable[[str], str]
 """Name of the interface that has an address; empty if none has."""
+
+Peer = tuple[str, int]
+"""a client's address and port"""
 
 INTERFACE_OF: web.AppKey[InterfaceOf] = web.AppKey("INTERFACE_OF")
 
@@ -33,20 +37,24 @@ class Origin:
 
 def origin_of(request: web.Request) -> Origin:
     """The connection of `request`."""
-    if request.transport is None:
+    transport = request.transport
+    if transport is None:
         raise web.HTTPRequestTimeout
-    return origin_of_connection(request.transport, request.app[INTERFACE_OF])
+    ours, theirs = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+    return _origin(ours, theirs, request.app[INTERFACE_OF], encrypted=is_encrypted(transport))
 
 
-def origin_of_connection(transport: asyncio.BaseTransport, interface_of: InterfaceOf) -> Origin:
-    """A connection over TCP."""
-    address, port = transport.get_extra_info("sockname")[:2]
-    peer_address, peer_port = transport.get_extra_info("peername")[:2]
-    encrypted = is_encrypted(transport)
-    base_url = f"{'https' if encrypted else 'http'}://{address}:{port}"
-    return Origin(base_url, address, encrypted, interface_of(address), f"{peer_address}:{peer_port}")
+def origin_of_socket(connection: socket.socket, peer: Peer, interface_of: InterfaceOf) -> Origin:
+    """A connection over TCP that is not encrypted."""
+    return _origin(connection.getsockname(), peer, interface_of, encrypted=False)
 
 
 def is_encrypted(transport: asyncio.BaseTransport) -> bool:
     """Whether a connection is TLS."""
     return transport.get_extra_info("sslcontext") is not None
+
+
+def _origin(ours: Peer, theirs: Peer, interface_of: InterfaceOf, *, encrypted: bool) -> Origin:
+    address, port = ours[:2]
+    base_url = f"{'https' if encrypted else 'http'}://{address}:{port}"
+    return Origin(base_url, address, encrypted, interface_of(address), f"{theirs[0]}:{theirs[1]}")

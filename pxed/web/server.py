@@ -12,7 +12,8 @@ from aiohttp import web
 from pxed.web.connections import Connections
 from pxed.web.direct import Direct
 from pxed.web.files import Files
-from pxed.web.request import InterfaceOf
+from pxed.web.opening import Opening
+from pxed.web.request import InterfaceOf, Peer
 
 _KEEP_ALIVE_SECONDS = 30.0
 """how long aiohttp waits for the next request on a connection"""
@@ -35,7 +36,8 @@ class WebServer:
             application, access_log=None, shutdown_timeout=drain_seconds, keepalive_timeout=_KEEP_ALIVE_SECONDS
         )
         self._connections = connections or Connections()
-        self._direct = Direct(files, interface_of, self._aiohttp)
+        self._opening = Opening()
+        self._direct = Direct(files, interface_of, self._hand_over)
 
     async def start(self) -> None:
         """Makes ready for connections."""
@@ -43,8 +45,13 @@ class WebServer:
 
     def accepting(self, listener: socket.socket, tls: ssl.SSLContext | None) -> AbstractContextManager[None]:
         """Takes connections from `listener`, with TLS if there is a context, as long as the block lasts."""
-        protocol = self._aiohttp if tls else self._direct
-        return self._connections.accepting(listener, protocol, tls)
+
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # its connections inherit it
+
+        def encrypt(client: socket.socket, _: Peer) -> None:
+            self._opening.open(client, self._aiohttp, tls=tls)
+
+        return self._connections.accepting(listener, encrypt if tls else self._direct.take)
 
     async def run(self) -> None:
         """Ends connections on which nothing moves, until cancelled."""
@@ -58,6 +65,9 @@ class WebServer:
     def status(self) -> dict[str, int]:
         """How many connections there are, and how many were refused since the service started."""
         return self._connections.status()
+
+    def _hand_over(self, client: socket.socket, read: bytes) -> None:
+        self._opening.open(client, self._aiohttp, read=read)
 
     def _aiohttp(self) -> asyncio.Protocol:
         server = self._runner.server

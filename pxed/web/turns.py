@@ -7,9 +7,7 @@ that can go on at the same time would hold up every DISCOVER until each had its 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Callable
 
 
 class Turnstile:
@@ -37,33 +35,3 @@ class Turnstile:
                 left -= 1
         if self._waiting:
             loop.call_soon(self._let_through, loop)
-
-
-class Turns:
-    """Does small things one after the other: in one turn of the event loop as many as fit into `seconds`."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._waiting: deque[Callable[[], None]] = deque()
-        self._scheduled = False
-
-    def add(self, work: Callable[[], None]) -> None:
-        """`work` is done after what was added before it, never within this call."""
-        self._waiting.append(work)
-        self._schedule()
-
-    def _schedule(self) -> None:
-        if self._waiting and not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._work)
-
-    def _work(self) -> None:
-        end = time.monotonic() + self._seconds
-        try:
-            while self._waiting:
-                self._waiting.popleft()()
-                if time.monotonic() >= end:
-                    break
-        finally:
-            self._scheduled = False
-            self._schedule()

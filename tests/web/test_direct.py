@@ -1,6 +1,7 @@
 """Files of boot images the shortest way: the same answers as aiohttp's, and nothing of one request in another."""
 
 import asyncio
+import contextlib
 import os
 import re
 import socket
@@ -11,6 +12,7 @@ import pytest
 
 from pxed.boot.token import Grant, seal
 from pxed.site.boot_image import Cpu
+from pxed.web.direct import Direct
 from tests.support import KEY
 from tests.web.serving import Noted, Point, files_below, serving, until
 
@@ -284,3 +286,87 @@ async def test_when_it_ends_requests_under_way_go_on_and_idle_connections_do_not
     assert len((await busy.answer())[2]) == LARGE
     assert await busy.ended()
     await draining
+
+
+async def test_a_turn_ends_when_its_time_is_over_and_who_waited_longest_is_next(
+    point: Point, noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, turn = 0.0, 0
+    served: list[tuple[int, int]] = []
+    whole = os.sendfile
+
+    def slow(connection: int, file: int, offset: int, count: int) -> int:
+        nonlocal now
+        now += 0.0007  # a turn has time for two
+        served.append((turn, connection))
+        return whole(connection, file, offset, min(count, 10))
+
+    readers = [Reader(await point.connect()) for _ in range(5)]
+    await until(lambda: point.connections.status()["connections"] == 5)
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr(os, "sendfile", slow)
+    for reader in readers:
+        reader.client.send(request("kernel.efi", "Range: bytes=0-29"))
+    while noted.all.qsize() < 5:
+        turn += 1
+        await asyncio.sleep(0)
+    assert max(sum(one == number for one, _ in served) for number in range(turn + 1)) == 2
+    order = [connection for _, connection in served]
+    assert order == order[:5] * 3
+    assert len(set(order)) == 5
+    assert [(await reader.answer())[2] for reader in readers] == [CONTENT[:30]] * 5
+
+
+async def test_what_the_kernel_does_not_take_yet_goes_out_in_its_order(tmp_path: Path, directory: Path) -> None:
+    """A head, too, when what went before it was not taken by the client."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+        client.connect(listener.getsockname())
+        ours, peer = listener.accept()
+        ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while ours.send(b"-"):
+                pass
+        direct = Direct(files_below(tmp_path), lambda _: "eth0", lambda *_: None)
+        direct.take(ours, peer)
+        client.setblocking(False)
+        loop, received = asyncio.get_running_loop(), b""
+        await loop.sock_sendall(client, request("kernel.efi", "Connection: close"))
+        await until(lambda: opened("kernel.efi"))
+        await asyncio.sleep(0.01)
+        while data := await loop.sock_recv(client, 1 << 20):
+            received += data
+    head, _, body = received.lstrip(b"-").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert body == CONTENT
+
+
+async def test_a_fault_ends_its_connection_alone(point: Point, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    whole = os.sendfile
+
+    def fail_at_the_end(connection: int, file: int, offset: int, count: int) -> int:
+        if count == 1:
+            raise LookupError
+        return whole(connection, file, offset, count)
+
+    monkeypatch.setattr(os, "sendfile", fail_at_the_end)
+    other, reader = Reader(await point.connect()), Reader(await point.connect())
+    await asyncio.get_running_loop().sock_sendall(reader.client, request("kernel.efi", "Range: bytes=0-0"))
+    with pytest.raises((EOFError, ConnectionResetError)):
+        await reader.answer()
+    assert isinstance(faults[0]["exception"], LookupError)
+    assert len(faults) == 1
+    assert (await other.ask(request("kernel.efi")))[2] == CONTENT
+    await until(lambda: point.connections.status()["connections"] == 1)
+
+
+async def test_what_was_asked_for_with_the_last_one_does_not_harm_its_answer(point: Point) -> None:
+    """Octets that nobody has read when a socket is closed make the kernel throw away what it has not sent."""
+    reader = Reader(await point.connect())
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(reader.client, request("large", "Connection: close"))
+    await until(lambda: opened("large"))
+    await loop.sock_sendall(reader.client, request("kernel.efi"))
+    assert len((await reader.answer())[2]) == LARGE
+    assert await reader.ended()
