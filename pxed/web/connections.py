@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fcntl import ioctl
+from functools import partial
 
 from pxed.web.request import Peer
 
-Serve = Callable[[socket.socket, Peer], None]
-"""Takes over a connection that was accepted, as a socket that does not block, and closes it when it has ended."""
+Serve = Callable[[socket.socket, Peer, Callable[[], None]], None]
+"""Takes over a connection that was accepted, as a socket that does not block, and closes it when it has ended. It may
+tell of that with the last argument; else it is found out within a second."""
 
 log = logging.getLogger("pxed.http")
 
@@ -150,12 +152,14 @@ class Connections:
             self._tell(address, now)
             return
         client.setblocking(False)
-        self._all[_Connection(client, address, now)] = None
+        connection = _Connection(client, address, now)
+        self._all[connection] = None
         self._of[address] += 1
         try:
-            serve(client, peer)
+            serve(client, peer, partial(self._forget, connection))
         except OSError as error:
             client.close()
+            self._forget(connection)
             log.debug("no connection with %s: %s", address, error)
 
     def _has_room(self, address: str, now: float) -> bool:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pxed.content import ContentError, Opened
-from pxed.web.downloads import GONE, TURN_SECONDS, Pace
+from pxed.web.downloads import GONE, Pace
 from pxed.web.files import ABORTED, Files, headers_of, version_of
 from pxed.web.part import Part, http_date, part_of
 from pxed.web.plain import PlainGet, PlainGets
@@ -31,6 +31,9 @@ _CLOSE = "Connection: close\r\n"
 HandOver = Callable[[socket.socket, bytes], None]
 """Gives a connection, and what was read of it, to what serves everything else."""
 
+_TURN_SECONDS = 0.002
+"""After so long everything else on the loop has its turn. Requests and pieces have this in common: it is no longer than
+if each had a millisecond of its own."""
 _MOST_READ = 16 << 10
 """octets of requests that are taken from a connection at once; further ones wait in the kernel"""
 _ASKED, _TAKES = select.EPOLLIN | select.EPOLLRDHUP, select.EPOLLOUT | select.EPOLLRDHUP
@@ -51,11 +54,11 @@ class Direct:
         self._ready = select.epoll()
         self._connections: dict[int, DirectConnection] = {}
 
-    def take(self, client: socket.socket, peer: Peer) -> None:
-        """Serves a connection that was accepted."""
+    def take(self, client: socket.socket, peer: Peer, ended: Callable[[], None]) -> None:
+        """Serves a connection that was accepted, and tells when it has ended here."""
         if not self._connections:
             self.loop.add_reader(self._ready, self._turn)
-        self._connections[client.fileno()] = DirectConnection(self, client, peer)
+        self._connections[client.fileno()] = DirectConnection(self, client, peer, ended)
         self._ready.register(client, _ASKED)
 
     def wait(self, client: socket.socket, events: int) -> None:
@@ -78,7 +81,7 @@ class Direct:
                 connection.close()
 
     def _turn(self) -> None:
-        end = time.monotonic() + TURN_SECONDS
+        end = time.monotonic() + _TURN_SECONDS
         while ready := self._ready.poll(0, 1):
             descriptor, events = ready[0]
             self._connections[descriptor].go_on(events)
@@ -104,10 +107,11 @@ class _Answer:
 class DirectConnection:
     """One connection."""
 
-    def __init__(self, direct: Direct, client: socket.socket, peer: Peer) -> None:
+    def __init__(self, direct: Direct, client: socket.socket, peer: Peer, ended: Callable[[], None]) -> None:
         self._direct = direct
         self._socket = client
         self._peer = peer
+        self._ended = ended
         self._waits_for = _ASKED
         self._answer: _Answer | None = None
 
@@ -135,6 +139,7 @@ class DirectConnection:
         """Ends it when what was written is sent."""
         self._leave()
         self._socket.close()
+        self._ended()
 
     @cached_property
     def _origin(self) -> Origin:
@@ -201,9 +206,7 @@ class DirectConnection:
         if answer.sent < answer.part.count:
             raise ConnectionAbortedError  # a client that waits for the rest must see that it ends
         self._tell(answer, f"GET {answer.part.status}")
-        if answer.last:
-            self.close()
-        elif self._direct.stopping:
+        if answer.last or self._direct.stopping:
             # What the client has asked for since, left unread, would make the kernel throw away what is not sent yet.
             with contextlib.suppress(OSError):
                 self._socket.recv(_MOST_READ)
@@ -214,8 +217,7 @@ class DirectConnection:
     def _abort(self) -> None:
         if self._answer:
             self._tell(self._answer, ABORTED)
-        self._leave()
-        self._socket.close()
+        self.close()
 
     def _tell(self, answer: _Answer, outcome: str) -> None:
         self._answer = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from aiohttp import web
@@ -48,7 +49,7 @@ class WebServer:
 
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # its connections inherit it
 
-        def encrypt(client: socket.socket, _: Peer) -> None:
+        def encrypt(client: socket.socket, _: Peer, _ended: Callable[[], None]) -> None:
             self._opening.open(client, self._aiohttp, tls=tls)
 
         return self._connections.accepting(listener, encrypt if tls else self._direct.take)

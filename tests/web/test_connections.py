@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from pxed.boot.token import Grant, seal
+from pxed.site.boot_image import Cpu
 from pxed.web import connections as module
 from pxed.web.files import Files
+from tests.support import KEY
 from tests.web.certificate import contexts
 from tests.web.serving import REQUEST, files_below, serving, until
 
@@ -85,6 +88,21 @@ async def test_one_address_has_its_share_and_another_one_is_not_harmed(
         held.pop().close()
         await until(lambda: point.connections.status()["connections"] == 3)
         assert await answers(await point.connect("127.0.0.2"))
+
+
+async def test_one_that_has_ended_makes_room_at_once(files: Files, tmp_path: Path) -> None:
+    """However fast they come: boot loaders make a connection for each part of a file."""
+    path = tmp_path / "images" / "7" / "amd64" / "small"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"small")
+    name = f"b/{seal(Grant(1, 1, 7, Cpu.AMD64, 10), KEY)}/small"
+    async with serving(files, most=2) as point:
+        for _ in range(20):
+            client = await point.connect()
+            last = REQUEST.replace(b"x\r\n", b"x\r\nConnection: close\r\n") % name.encode()
+            await asyncio.get_running_loop().sock_sendall(client, last)
+            assert await ended(client)
+        assert point.connections.status() == {"connections": 0, "refused": 0}
 
 
 async def test_one_that_is_still_gives_way_to_a_new_one_and_one_that_moves_does_not(

@@ -297,7 +297,7 @@ async def test_a_turn_ends_when_its_time_is_over_and_who_waited_longest_is_next(
 
     def slow(connection: int, file: int, offset: int, count: int) -> int:
         nonlocal now
-        now += 0.0007  # a turn has time for two
+        now += 0.0015  # a turn has time for two
         served.append((turn, connection))
         return whole(connection, file, offset, min(count, 10))
 
@@ -327,7 +327,7 @@ async def test_what_the_kernel_does_not_take_yet_goes_out_in_its_order(tmp_path:
             while ours.send(b"-"):
                 pass
         direct = Direct(files_below(tmp_path), lambda _: "eth0", lambda *_: None)
-        direct.take(ours, peer)
+        direct.take(ours, peer, lambda: None)
         client.setblocking(False)
         loop, received = asyncio.get_running_loop(), b""
         await loop.sock_sendall(client, request("kernel.efi", "Connection: close"))
