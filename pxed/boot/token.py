@@ -18,6 +18,7 @@ import hmac
 import struct
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, TypeVar
 
 from pxed.site.boot_image import Cpu
@@ -130,10 +131,17 @@ def seal(content: Grant | Pass | Ticket, key: bytes) -> str:
 
 def unseal_grant(text: str, key: bytes, now: float) -> Grant:
     """The grant in `text`; TokenError if it is not one of ours or `now` (Unix seconds) is past its end."""
-    grant = _unseal(Grant, text, key)
+    grant = _unsealed_grant(text, key)
     if now > grant.expires:
         raise TokenError("the token has expired")
     return grant
+
+
+@lru_cache(
+    maxsize=1024
+)  # a boot loader comes with its token for each file, or each part of one; what fails is not kept
+def _unsealed_grant(text: str, key: bytes) -> Grant:
+    return _unseal(Grant, text, key)
 
 
 def unseal_pass(text: str, key: bytes, now: float) -> Pass:
