@@ -174,12 +174,16 @@ class DirectConnection:
             opened = files.content.open(asked.name, files.unix_time())
         except ContentError:
             return None
-        part = part_of(version_of(opened), "GET", asked.headers)
-        if not part.count:
+        try:
+            part = part_of(version_of(opened), "GET", asked.headers)
+            last = asked.last or self._direct.stopping
+            if part.count:
+                return _Answer(opened, part, last, self._direct.loop.time(), _head(opened, part, last=last))
+        except BaseException:
             os.close(opened.fd)
-            return None
-        last = asked.last or self._direct.stopping
-        return _Answer(opened, part, last, self._direct.loop.time(), _head(opened, part, last=last))
+            raise
+        os.close(opened.fd)
+        return None
 
     def _send(self, answer: _Answer) -> None:
         """As much as the kernel takes, a piece at most."""

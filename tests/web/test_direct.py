@@ -13,6 +13,7 @@ import pytest
 from pxed.boot.token import Grant, seal
 from pxed.site.boot_image import Cpu
 from pxed.web.direct import Direct
+from pxed.web.part import Part
 from tests.support import KEY
 from tests.web.serving import Noted, Point, files_below, serving, until
 
@@ -359,6 +360,22 @@ async def test_a_fault_ends_its_connection_alone(point: Point, monkeypatch: pyte
     assert len(faults) == 1
     assert (await other.ask(request("kernel.efi")))[2] == CONTENT
     await until(lambda: point.connections.status()["connections"] == 1)
+
+
+async def test_a_fault_before_the_answer_leaves_no_file_open(point: Point, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+
+    def fail(*_: object) -> Part:
+        assert opened("kernel.efi")
+        raise LookupError
+
+    monkeypatch.setattr("pxed.web.direct.part_of", fail)
+    reader = Reader(await point.connect())
+    await asyncio.get_running_loop().sock_sendall(reader.client, request("kernel.efi"))
+    assert await reader.ended()
+    assert isinstance(faults[0]["exception"], LookupError)
+    assert not opened("kernel.efi")
 
 
 async def test_what_was_asked_for_with_the_last_one_does_not_harm_its_answer(point: Point) -> None:
