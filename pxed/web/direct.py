@@ -157,7 +157,7 @@ class DirectConnection:
         if asked:
             self._answer = self._answer_to(asked)
         if self._answer:
-            self._send(self._answer)
+            self._begin(self._answer)
         else:
             self._hand_over(data)
 
@@ -185,14 +185,21 @@ class DirectConnection:
         os.close(opened.fd)
         return None
 
+    def _begin(self, answer: _Answer) -> None:
+        """The head goes with the file, and whole segments only: a part of a MiB takes a quarter fewer packets so. Kept,
+        it makes long files dearer."""
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, True)
+        self._send(answer)
+        if self._socket.fileno() >= 0:  # closing it sends what is left as well
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, False)
+
     def _send(self, answer: _Answer) -> None:
         """As much as the kernel takes, a piece at most."""
         pace = self._direct.pace
         first, left = answer.part.first + answer.sent, answer.part.count - answer.sent
         try:
             while answer.head:
-                # It goes with the file's first octets.
-                answer.head = answer.head[self._socket.send(answer.head, socket.MSG_MORE) :]
+                answer.head = answer.head[self._socket.send(answer.head) :]
             began = time.monotonic()
             count = os.sendfile(self._socket.fileno(), answer.opened.fd, first, min(pace.piece, left))
         except BlockingIOError:
