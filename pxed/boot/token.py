@@ -137,10 +137,9 @@ def unseal_grant(text: str, key: bytes, now: float) -> Grant:
     return grant
 
 
-@lru_cache(
-    maxsize=1024
-)  # a boot loader comes with its token for each file, or each part of one; what fails is not kept
+@lru_cache(maxsize=1024)
 def _unsealed_grant(text: str, key: bytes) -> Grant:
+    """A boot loader comes with the same one for each file, or each part of a file. What fails is not kept."""
     return _unseal(Grant, text, key)
 
 
