@@ -5,9 +5,10 @@
  * says in Python what it does, as it does for every other packet, and marks by `awaited` which one it would be; this
  * module does the same to the same fields for a batch of datagrams, and leaves all others to Python.
  *
- *     datagrams as recvmmsg(2) left them -> is it the awaited ACK of its sender's transfer? -> messages for sendmmsg(2)
+ *     recvmmsg(2) -> is it the awaited ACK of its sender's transfer? -> its next window as one message -> sendmmsg(2)
  *
- * It calls no system, keeps nothing, and reads no option: the transfers are Python's, and so is all that they refer to.
+ * It keeps nothing, and knows no file, no clock and no option: the transfers are Python's, and so is all that they refer
+ * to.
  */
 
 #define PY_SSIZE_T_CLEAN
@@ -152,52 +153,76 @@ static struct mmsghdr message(const Lane *lane, long long first, int count)
     return made;
 }
 
-PyDoc_STRVAR(answer_doc,
-             "answer(deliveries, received, records, count, messages, queued, now, longest)\n--\n\n"
-             "Answers the ACKs that are awaited among `count` datagrams, and says at which places the others are.\n"
-             "`deliveries` maps the first 8 octets of a sockaddr_in to what has a `session` and a `lane`; `received`\n"
-             "and `records` are as recvmmsg(2) left them; what follows is written to `messages` behind the first\n"
-             "`queued` that are there, one for each that was answered. Windows of more than `longest` blocks are left\n"
-             "to the caller. `now` is in seconds. ValueError if the arrays do not hold so much.");
-
-static PyObject *answer(PyObject *module, PyObject *arguments)
+/* Writes what follows from the datagrams that are awaited ACKs to `out`, and how many messages that are to `queued`; the
+ * places of all others, or NULL with an exception. */
+static PyObject *answer(PyObject *deliveries, const struct mmsghdr *came, const struct record *record, int count,
+                        struct mmsghdr *out, unsigned *queued, double now, int longest)
 {
-    (void)module;
-    PyObject *deliveries;
-    Py_buffer received, records, messages;
-    Py_ssize_t count, queued;
-    double now;
-    int longest;
-    if (!PyArg_ParseTuple(arguments, "O!y*y*nw*ndi", &PyDict_Type, &deliveries, &received, &records, &count, &messages,
-                          &queued, &now, &longest))
-        return NULL;
     PyObject *others = PyList_New(0);
-    const struct mmsghdr *came = received.buf;
-    const struct record *record = records.buf;
-    struct mmsghdr *out = messages.buf;
-    if (count < 0 || queued < 0 || count > received.len / (Py_ssize_t)sizeof *came ||
-        count > records.len / (Py_ssize_t)sizeof *record || count > messages.len / (Py_ssize_t)sizeof *out - queued) {
-        PyErr_SetString(PyExc_ValueError, "more datagrams or messages than there are places");
-        Py_CLEAR(others);
-    }
-    for (Py_ssize_t i = 0; others != NULL && i < count; i++) {
+    for (int i = 0; others != NULL && i < count; i++) {
         Session *session;
         Lane *lane;
         if (find(deliveries, &record[i], &session, &lane) &&
             is_expected(&record[i], came[i].msg_len, session, lane, longest)) {
-            out[queued++] = message(lane, session->sent + 1, session->window);
+            out[(*queued)++] = message(lane, session->sent + 1, session->window);
             advance(session, now);
             continue;
         }
-        PyObject *place = PyErr_Occurred() ? NULL : PyLong_FromSsize_t(i);
+        PyObject *place = PyErr_Occurred() ? NULL : PyLong_FromLong(i);
         if (place == NULL || PyList_Append(others, place) < 0)
             Py_CLEAR(others);
         Py_XDECREF(place);
     }
+    return others;
+}
+
+static int send_all(int socket, struct mmsghdr *messages, unsigned queued)
+{
+    unsigned done = 0;
+    while (done < queued) {
+        int sent = sendmmsg(socket, messages + done, queued - done, 0);
+        if (sent <= 0)
+            break;
+        done += (unsigned)sent;
+    }
+    return (int)done;
+}
+
+PyDoc_STRVAR(exchange_doc,
+             "exchange(socket, deliveries, received, records, messages, now, longest)\n--\n\n"
+             "Receives what has come to a UDP socket, and answers the awaited ACKs among it with windows of up to\n"
+             "`longest` blocks. `deliveries` maps the first 8 octets of a sockaddr_in to what has a `session` and a\n"
+             "`lane`; the arrays are as `pxed.tftp.batch` prepares them, and as large as what is received at most.\n"
+             "`now` is in seconds. How many datagrams came, at which places the others lie, how many messages were\n"
+             "made, and how many of them sent: fewer if the kernel refused the next one.");
+
+static PyObject *exchange(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    PyObject *deliveries;
+    Py_buffer received, records, messages;
+    double now;
+    int socket, longest;
+    if (!PyArg_ParseTuple(arguments, "iO!w*w*w*di", &socket, &PyDict_Type, &deliveries, &received, &records, &messages,
+                          &now, &longest))
+        return NULL;
+    struct mmsghdr *came = received.buf, *out = messages.buf;
+    size_t places = (size_t)records.len / sizeof(struct record);
+    if (places > (size_t)received.len / sizeof *came)
+        places = (size_t)received.len / sizeof *came;
+    if (places > (size_t)messages.len / sizeof *out)
+        places = (size_t)messages.len / sizeof *out;
+    int count = recvmmsg(socket, came, (unsigned)places, MSG_DONTWAIT, NULL), done = 0;
+    if (count < 0)
+        count = 0; /* nothing has come, or the socket has an error to tell, which is gone with that */
+    unsigned queued = 0;
+    PyObject *others = answer(deliveries, came, records.buf, count, out, &queued, now, longest);
+    if (others != NULL)
+        done = send_all(socket, out, queued);
     PyBuffer_Release(&received);
     PyBuffer_Release(&records);
     PyBuffer_Release(&messages);
-    return others;
+    return others ? Py_BuildValue("iNIi", count, others, queued, done) : NULL;
 }
 
 /* ---- what Python sees --------------------------------------------------------------------------------------------- */
@@ -218,7 +243,7 @@ static PyType_Spec session_spec = {"pxed.tftp._acks.SessionFields", sizeof(Sessi
 static PyType_Spec lane_spec = {"pxed.tftp._acks.LaneFields", sizeof(Lane), 0, BASE, lane_slots};
 
 static PyMethodDef functions[] = {
-    {"answer", answer, METH_VARARGS, answer_doc},
+    {"exchange", exchange, METH_VARARGS, exchange_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -20,14 +20,13 @@ class LaneFields:
     beyond: int
     segments: int
 
-def answer(
+def exchange(
+    socket: int,
     deliveries: Mapping[bytes, object],
     received: bytearray,
     records: bytearray,
-    count: int,
     messages: bytearray,
-    queued: int,
     now: float,
     longest: int,
     /,
-) -> list[int]: ...
+) -> tuple[int, list[int], int, int]: ...

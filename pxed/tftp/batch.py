@@ -103,8 +103,8 @@ class Delivery(Protocol):
 class Batch(Protocol):
     """Batched datagram I/O on one socket."""
 
-    full: bool
-    """The last `receive` took RECEIVED datagrams, so more may wait."""
+    count: int
+    """how many datagrams the last `receive` took"""
 
     def receive(self, deliveries: Mapping[Peer, Delivery], now: float, longest: int) -> list[Packet]:
         """What has come, up to RECEIVED datagrams. ACKs that one of `deliveries` awaits may be left out: then their
@@ -144,7 +144,7 @@ class PlainBatch:
     """Datagrams one by one."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self.full = False
+        self.count = 0
         self._socket = sock
         self._queue: list[tuple[Lane, int]] = []
         self._received: list[bytes] = []
@@ -161,7 +161,7 @@ class PlainBatch:
             opcode, number = struct.unpack("!HH", head[:HEADER]) if len(head) >= HEADER else (NO_OPCODE, 0)
             packets.append((peer_of(*address), opcode, number))
             self._received.append(head)
-        self.full = len(packets) == RECEIVED
+        self.count = len(packets)
         return packets
 
     def text(self, index: int) -> bytes:
@@ -193,7 +193,7 @@ class SystemBatch:
     """Datagrams by recvmmsg(2) and sendmmsg(2)."""
 
     def __init__(self, sock: socket.socket, *, compiled: bool = fields.COMPILED) -> None:
-        self.full = False
+        self.count = 0
         self._fd = sock.fileno()
         self._compiled = compiled
         self._shown: Sequence[int] = ()
@@ -224,26 +224,31 @@ class SystemBatch:
 
     def receive(self, deliveries: Mapping[Peer, Delivery], now: float, longest: int) -> list[Packet]:
         """As in `Batch`."""
-        count = mmsg.recvmmsg(self._fd, self._received_at, RECEIVED, socket.MSG_DONTWAIT, None)
-        self.full = count == RECEIVED
-        if count <= 0:
-            return []
-        if not self._compiled:
-            self._shown = range(count)
-            packets: list[Packet] = list(_record.iter_unpack(self._heads_view[: count * _record.size]))
+        if self._compiled:
+            self.count, self._shown = self._exchange(deliveries, now, longest)
+            packets: list[Packet] = [_record.unpack_from(self._records, place * _record.size) for place in self._shown]
         else:
-            if self._queued + count >= _QUEUED:
-                self._send()
-            places = (self._received, self._records, count, self._messages, self._queued)
-            self._shown = fields.answer(deliveries, *places, now, longest if self._segmentation else min(longest, 1))
-            self._queued += count - len(self._shown)
-            packets = [_record.unpack_from(self._records, place * _record.size) for place in self._shown]
-        lengths = self._lengths(count)
-        if min(lengths) < HEADER:
+            self.count = max(mmsg.recvmmsg(self._fd, self._received_at, RECEIVED, socket.MSG_DONTWAIT, None), 0)
+            self._shown = range(self.count)
+            packets = list(_record.iter_unpack(self._heads_view[: self.count * _record.size]))
+        if packets and min(lengths := self._lengths(self.count)) < HEADER:
             for index, place in enumerate(self._shown):
                 if lengths[place] < HEADER:
                     packets[index] = packets[index][0], NO_OPCODE, 0
         return packets
+
+    def _exchange(self, deliveries: Mapping[Peer, Delivery], now: float, longest: int) -> tuple[int, Sequence[int]]:
+        """How many datagrams have come, and the places of those that are not answered."""
+        if self._queued:
+            self._send()
+        most = longest if self._segmentation else min(longest, 1)
+        count, shown, queued, sent = fields.exchange(
+            self._fd, deliveries, self._received, self._records, self._messages, now, most
+        )
+        if sent < queued:
+            self._queued = queued
+            self._send(sent)
+        return count, shown
 
     def _lengths(self, count: int) -> bytearray:
         return self._received[_LENGTH_AT : count * _mmsghdr.size : _mmsghdr.size]
@@ -293,8 +298,8 @@ class SystemBatch:
         unreadable, self._unreadable = self._unreadable, []
         return unreadable
 
-    def _send(self) -> None:
-        done = 0
+    def _send(self, done: int = 0) -> None:
+        """All that is queued but the first `done` messages."""
         while done < self._queued:
             sent = mmsg.sendmmsg(self._fd, self._messages_at + done * _mmsghdr.size, self._queued - done, 0)
             if sent > 0:

@@ -113,7 +113,7 @@ class Deliveries:
 
     def open_outlet(self, interface: str, address: str) -> Outlet:
         """A data socket, watched from now on; OSError if `address` is not there any more."""
-        outlet = Outlet(interface, address, self._counters, self._ended, self._schedule)
+        outlet = Outlet(interface, address, self._counters, self._ended, self._schedule, self._clock)
         self._watch(outlet)
         return outlet
 

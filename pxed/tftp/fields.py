@@ -23,7 +23,7 @@ these two classes, of which `Session` and `Lane` are made, and nowhere else.
 from __future__ import annotations
 
 try:
-    from pxed.tftp._acks import LaneFields, SessionFields, answer
+    from pxed.tftp._acks import LaneFields, SessionFields, exchange
 
     COMPILED = True
 except ImportError:
@@ -40,4 +40,4 @@ except ImportError:
         __slots__ = ("beyond", "control", "first", "iovecs", "name", "segments")
 
 
-__all__ = ["COMPILED", "LaneFields", "SessionFields", "answer"]
+__all__ = ["COMPILED", "LaneFields", "SessionFields", "exchange"]

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pxed.boot.token import Grant
 from pxed.bucket import Bucket
 from pxed.tftp.admission import can_be_answered
-from pxed.tftp.batch import NO_OPCODE, Batch, Lane, Peer, address_of, batch_for
+from pxed.tftp.batch import NO_OPCODE, Batch, Lane, Packet, Peer, address_of, batch_for
 from pxed.tftp.negotiation import Terms
 from pxed.tftp.session import Outcome, Range, Session
 from pxed.tftp.source import Source, SourceError
@@ -24,6 +24,8 @@ from pxed.wire.tftp import Error, ErrorCode, Opcode, encode
 
 _BATCHES_A_TURN = 8
 """Then the other sockets and the timers have their turn."""
+_MANY = 16
+"""Datagrams; when so many are answered, others have come."""
 _ANY, _LONG, _PART = 0xFFFF, 16, 8
 """Blocks: while clients with shorter windows are served too, one of more than _LONG is sent in parts of _PART."""
 _REMEMBERED = 4096
@@ -96,6 +98,7 @@ class Outlet:
         counters: Counter[str],
         ended: Callable[[Delivery], None],
         moved: Callable[[Delivery], None],
+        clock: Callable[[], float],
     ) -> None:
         self.interface = interface
         self.address = address
@@ -105,6 +108,7 @@ class Outlet:
         self._counters = counters
         self._ended = ended
         self._moved = moved
+        self._clock = clock
         self._short = 0
         """transfers whose windows are no longer than _LONG"""
         self._past: OrderedDict[Peer, None] = OrderedDict()
@@ -119,8 +123,9 @@ class Outlet:
         self.deliveries[delivery.peer] = delivery
         self._short += delivery.terms.window <= _LONG
 
-    def drain(self, now: float) -> None:
-        """Reads what has come and sends what follows from it.
+    def drain(self, now: float, awake: float = 0.0) -> float:
+        """Reads what has come and sends what follows from it. Stays for `awake` seconds after that, in case that more
+        comes; returns when the last packet came.
 
         A client with a long window does not keep those waiting that answer every few blocks: between the parts of its
         window comes what they have said meanwhile.
@@ -130,10 +135,17 @@ class Outlet:
         over: list[Delivery] = []
         rest: dict[Delivery, Range] = {}
         longest = _LONG if 0 < self._short < len(deliveries) else _ANY
+        heard = now
         turns = 0
         while True:
-            turns += 1
-            packets = batch.receive(deliveries, now, longest) if turns <= _BATCHES_A_TURN else []
+            packets: list[Packet] = []
+            came = 0
+            if turns < _BATCHES_A_TURN:
+                packets = batch.receive(deliveries, now, longest)
+                came = batch.count
+            if came:
+                turns += 1
+                heard = now
             for packet in packets:
                 peer, opcode, block = packet
                 delivery = find(peer)
@@ -162,8 +174,9 @@ class Outlet:
                 self._abort(deliveries.get(peer), "the file became shorter while it was sent", over)
             if over:
                 self._forget(over)
-            if not rest and (not batch.full or turns >= _BATCHES_A_TURN):
-                break
+            if not rest and (turns >= _BATCHES_A_TURN or (came < _MANY and now - heard >= awake)):
+                return heard
+            now = self._clock()
 
     def _add_parts(self, rest: dict[Delivery, Range]) -> None:
         """Queues one part of what is left of each long window."""

@@ -23,6 +23,17 @@ class Vigil:
         self._every = 1  # a vigil for so many packets
         self._heard = 1  # packets since the last vigil
 
+    @property
+    def seconds(self) -> float:
+        """How long to stay awake after each packet, as long as that pays off."""
+        return _SECONDS if self._every == 1 else 0.0
+
+    def kept(self, now: float) -> None:
+        """It did: others came, the last of them now."""
+        self._every = 1
+        self._heard = 0
+        self.until = now + _SECONDS
+
     def heard(self, now: float) -> None:
         """Something came."""
         if now <= self.until:

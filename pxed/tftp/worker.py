@@ -44,6 +44,7 @@ class Worker:
         self._closing: list[Reception] = []
         self._farewell: Farewell | None = None
         self._ended = False
+        self._vigil = Vigil()
         self._deliveries = Deliveries(self._counters, self._report, self._watch_outlet, self._unwatch, time.monotonic)
         self._watch(channel, self._hear)
 
@@ -51,7 +52,7 @@ class Worker:
         """Serves until the service closes the channel, or, once it has asked to drain, until the last transfer ends."""
         now = time.monotonic()
         tidy_at = now + _TIDY_SECONDS
-        vigil = Vigil()
+        vigil = self._vigil
         while not self._ended and not (self._farewell and not self._deliveries.count):
             due = now if now < vigil.until else min(tidy_at, self._deliveries.next_timer)
             events = self._epoll.poll(max(0.0, due - now))
@@ -130,7 +131,12 @@ class Worker:
         self._epoll.register(sock, select.EPOLLIN)
 
     def _watch_outlet(self, outlet: Outlet) -> None:
-        self._watch(outlet.socket, outlet.drain)
+        def drain(now: float) -> None:
+            heard = outlet.drain(now, self._vigil.seconds)
+            if heard > now:
+                self._vigil.kept(heard)
+
+        self._watch(outlet.socket, drain)
 
     def _unwatch(self, watched: Outlet | Reception) -> None:
         self._epoll.unregister(watched.socket)

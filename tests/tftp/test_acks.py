@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import struct
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pxed import mmsg
 from pxed.tftp import fields
 from pxed.tftp.batch import Lane, Peer, SystemBatch, peer_of
 from pxed.tftp.fields import LaneFields, SessionFields
@@ -26,6 +28,8 @@ from pxed.tftp.source import Sources
 
 from .simulation import agreed
 
+KEPT: list[object] = []
+"""what arrays refer to"""
 BLOCKS = 2600
 """of the file: the piece of prepared blocks changes on the way"""
 STEADY = 20
@@ -49,7 +53,7 @@ class Scene:
     """An outlet, and clients on loopback whose windows are `windows`; blocks are of 8 octets."""
 
     def __init__(self, stack: ExitStack, windows: list[int], *, compiled: bool, blocks: int = BLOCKS) -> None:
-        self.outlet = Outlet("", "127.0.0.1", Counter(), lambda _: None, lambda _: None)
+        self.outlet = Outlet("", "127.0.0.1", Counter(), lambda _: None, lambda _: None, lambda: self._now)
         stack.callback(self.outlet.socket.close)
         self.outlet._batch = SystemBatch(self.outlet.socket, compiled=compiled)
         self._sockets = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in windows]
@@ -226,17 +230,11 @@ def test_sixty_four_that_are_answered_and_as_many_that_are_not_fit_in_the_queue(
 
 
 class Awaiting:
-    """A transfer for `fields.answer`, of which nothing else is needed."""
+    """A transfer for `fields.exchange`, of which nothing else is needed."""
 
     def __init__(self, session: object, lane: object) -> None:
         self.session = session
         self.lane = lane
-
-
-def answered(deliveries: dict[Peer, object], *, count: int = 1, queued: int = 0, places: int = 2) -> list[int]:
-    """What `answer` says of zeroed datagrams in arrays for so many."""
-    arrays = bytearray(64 * places), bytearray(80 * places)
-    return fields.answer(deliveries, *arrays, count, bytearray(64 * places), queued, 0.0, 64)
 
 
 @dataclass
@@ -262,12 +260,29 @@ class Moment:
         session.window, session.last, session.wait = self.window, self.last, 0.5
         lane.name, lane.control, lane.iovecs = 0x1000, 0x2000, 0x3000
         lane.segments, lane.first, lane.beyond = self.segments, self.first, self.beyond
-        received, records, messages = bytearray(64), bytearray(80), bytearray(64)
-        records[16:20] = struct.pack("!HH", self.opcode, self.number)
-        received[56:60] = struct.pack("=I", self.length)
-        deliveries = {bytes(8): Awaiting(session, lane)}
-        left = fields.answer(deliveries, received, records, 1, messages, 0, 7.0, self.longest)
-        return not left, session, struct.unpack("LI4xLLLLi4xI4x", messages)
+        datagram = struct.pack("!HH", self.opcode, self.number)[: self.length]
+        count, left, queued, sent, message = exchanged(Awaiting(session, lane), datagram, longest=self.longest)
+        assert (count, left, queued, sent) in [(1, [0], 0, 0), (1, [], 1, 0)]
+        return not left, session, struct.unpack("LI4xLLLLi4xI4x", message)
+
+
+def exchanged(
+    delivery: object, *datagrams: bytes, longest: int = 64, places: tuple[int, int, int] = (1, 1, 1)
+) -> tuple[int, list[int], int, int, bytes]:
+    """What `exchange` says of datagrams of a nameless sender, whose transfer is `delivery`, and the messages that it
+    makes, which cannot be sent. The arrays have so many places for datagrams, what is kept of them, and messages.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        for datagram in datagrams:
+            theirs.send(datagram)
+        received, records, messages = (bytearray(size * many) for size, many in zip((64, 80, 64), places, strict=True))
+        for place in range(min(places)):
+            iovec = ctypes.create_string_buffer(struct.pack("LL", mmsg.pointer_to(records) + 80 * place + 16, 64), 16)
+            KEPT.append(iovec)
+            struct.pack_into("LI4xLL", received, 64 * place, 0, 0, ctypes.addressof(iovec), 1)
+        found = fields.exchange(ours.fileno(), {bytes(8): delivery}, received, records, messages, 7.0, longest)
+        return *found, bytes(messages)
 
 
 def test_an_awaited_ack_is_answered_with_the_next_window() -> None:
@@ -287,7 +302,8 @@ def test_one_block_is_not_to_be_cut_up() -> None:
 @pytest.mark.parametrize(
     "moment",
     [
-        Moment(length=3),
+        Moment(length=3, number=0x0800, awaited=0x0800),
+        Moment(length=0),
         Moment(opcode=3),
         Moment(opcode=0x0400),
         Moment(number=7),
@@ -327,25 +343,38 @@ def test_a_number_has_sixteen_bits() -> None:
     assert (session.acked, session.sent, session.awaited) == (edge - 2, edge + 2, 2)
 
 
-def test_arrays_are_never_left() -> None:
-    assert answered({}, count=2) == [0, 1]
-    for count, queued in ((3, 0), (2, 1), (1, 2), (-1, 0), (1, -1), (2**62, 0), (1, 2**62)):
-        with pytest.raises(ValueError, match="places"):
-            answered({}, count=count, queued=queued)
-    for sizes in ((64, 160, 128), (128, 80, 128), (128, 160, 64)):
-        received, records, messages = map(bytearray, sizes)
-        with pytest.raises(ValueError, match="places"):
-            fields.answer({}, received, records, 2, messages, 0, 0.0, 64)
+@pytest.mark.parametrize("places", [(2, 3, 3), (3, 2, 3), (3, 3, 2)])
+def test_no_more_is_received_than_all_arrays_hold(places: tuple[int, int, int]) -> None:
+    session, lane = SessionFields(), LaneFields()
+    session.awaited = -1
+    assert exchanged(Awaiting(session, lane), *[b"\0\4\0\0"] * 3, places=places)[:4] == (2, [0, 1], 0, 0)
 
 
 def test_what_is_no_transfer_is_our_own_fault_and_loud() -> None:
-    nobody = bytes(8)
     with pytest.raises(AttributeError):
-        answered({nobody: object()})
+        exchanged(object(), b"\0\4\0\0")
     with pytest.raises(TypeError, match="a transfer's session"):
-        answered({nobody: Awaiting(object(), LaneFields())})
+        exchanged(Awaiting(object(), LaneFields()), b"\0\4\0\0")
     with pytest.raises(TypeError, match="a transfer's lane"):
-        answered({nobody: Awaiting(SessionFields(), object())})
+        exchanged(Awaiting(SessionFields(), object()), b"\0\4\0\0")
+
+
+def test_nothing_comes_of_nothing() -> None:
+    assert exchanged(object())[:4] == (0, [], 0, 0)
+
+
+def test_what_the_kernel_refuses_is_pythons_business(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a file became shorter under its transfer, whose pages are gone."""
+    with scene([4, 4, 4], compiled=True) as one:
+        refused: list[Peer] = []
+        monkeypatch.setattr(one.outlet, "_abort", lambda delivery, _reason, _over: refused.append(delivery.peer))
+        broken = one.deliveries[1]
+        iovecs = broken.lane.iovecs
+        broken.lane.iovecs = 64
+        heard = one.step([(client, ack(delivery)) for client, delivery in enumerate(one.deliveries)])
+        broken.lane.iovecs = iovecs
+        assert [len(blocks) for blocks, _ in heard] == [4, 0, 4]
+        assert refused == [broken.peer]
 
 
 def test_python_does_it_all_where_nothing_is_compiled() -> None:

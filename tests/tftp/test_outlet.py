@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -23,13 +24,15 @@ class ScriptedBatch:
     """Clients that say what `script` says, one list a look, and a record of what they get."""
 
     def __init__(self, script: list[list[Packet]]) -> None:
-        self.full = False
+        self.count = 0
         self._script = script
         self.sent: list[tuple[Peer, int, int]] = []
         """peer, first block, count"""
 
     def receive(self, deliveries: Mapping[Peer, object], now: float, longest: int) -> list[Packet]:
-        return self._script.pop(0) if self._script else []
+        packets = self._script.pop(0) if self._script else []
+        self.count = len(packets)
+        return packets
 
     def text(self, index: int) -> bytes:
         raise AssertionError(f"packet {index} is an ACK")
@@ -43,7 +46,8 @@ class ScriptedBatch:
 
 @pytest.fixture
 def outlet() -> Iterator[Outlet]:
-    made = Outlet("", "127.0.0.1", Counter(), lambda _: None, lambda _: None)
+    ticks = itertools.count(2)
+    made = Outlet("", "127.0.0.1", Counter(), lambda _: None, lambda _: None, lambda: next(ticks) / 1000)
     yield made
     made.socket.close()
 
@@ -65,6 +69,16 @@ def served(outlet: Outlet, *script: list[tuple[Peer, int]]) -> list[tuple[Peer, 
     outlet._batch = batch
     outlet.drain(0.001)
     return batch.sent
+
+
+def stayed(outlet: Outlet, awake: float, looks: str) -> tuple[float, int]:
+    """When something was heard last, and how many looks were left over: there is one each millisecond, and at each `x`
+    of them SHORT acknowledges what it has got."""
+    packets = itertools.count()
+    batch = ScriptedBatch([[(SHORT, 4, next(packets))] if look == "x" else [] for look in looks])
+    outlet._batch = batch
+    heard = outlet.drain(0.001, awake)
+    return round(heard, 6), len(batch._script)
 
 
 def test_a_long_window_is_sent_at_once_if_nobody_with_a_short_one_is_there(outlet: Outlet, tmp_path: Path) -> None:
@@ -91,7 +105,7 @@ def test_what_is_left_of_a_window_is_dropped_when_its_client_has_lost_something(
     begin(outlet, tmp_path, SHORT, 1)
     assert served(outlet, [(LONG, 0)], [(LONG, 3)]) == [(LONG, 1, 8)]
     session = outlet.deliveries[LONG].session
-    assert session.expire(0.001) == (4, 32), "the window again, from the block that it misses"
+    assert session.expire(session.deadline) == (4, 32), "the window again, from the block that it misses"
 
 
 def test_once_the_last_with_a_short_window_has_gone_long_ones_are_whole(outlet: Outlet, tmp_path: Path) -> None:
@@ -99,3 +113,28 @@ def test_once_the_last_with_a_short_window_has_gone_long_ones_are_whole(outlet: 
     begin(outlet, tmp_path, SHORT, 1)
     outlet.abort(outlet.deliveries[SHORT], "gone")
     assert served(outlet, [(LONG, 0)]) == [(LONG, 1, 64)]
+
+
+@pytest.mark.parametrize(
+    ("awake", "looks", "heard", "left"),
+    [
+        (0.0, "xx", 0.001, 1),
+        (0.0015, "x..x", 0.001, 1),
+        (0.0025, "x..x", 0.004, 0),
+        (0.0025, "x.x.x...x", 0.005, 1),
+        (1.0, "xxxxxxxxx", 0.008, 1),
+    ],
+    ids=["not at all", "too short", "until then", "again after each", "the others have their turn"],
+)
+def test_it_stays_awake_for_what_follows(
+    outlet: Outlet, tmp_path: Path, awake: float, looks: str, heard: float, left: int
+) -> None:
+    begin(outlet, tmp_path, SHORT, 1)
+    assert stayed(outlet, awake, looks) == (heard, left)
+
+
+def test_when_many_came_others_have_come_meanwhile(outlet: Outlet) -> None:
+    batch = ScriptedBatch([[(SHORT, 5, 0)] * 16, [(SHORT, 5, 0)] * 15, [(SHORT, 5, 0)]])
+    outlet._batch = batch
+    outlet.drain(0.001)
+    assert len(batch._script) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pxed.tftp.vigil import Vigil
 
 
@@ -31,3 +33,16 @@ def test_a_client_that_has_become_fast_is_waited_for_soon() -> None:
     vigils(vigil, 0.001, 2000, 1.0)
     kept = vigils(vigil, 20e-6, 100, 10.0)
     assert all(kept[33:])
+
+
+def test_who_stays_awake_itself_says_whether_it_paid_off() -> None:
+    vigil = Vigil()
+    vigil.heard(1.0)
+    assert vigil.seconds == pytest.approx(50e-6)
+    vigil.kept(1.001)
+    assert vigil.until == pytest.approx(1.001 + 50e-6)
+    for number in range(2, 40):
+        vigil.heard(float(number))
+    assert vigil.seconds == 0, "nothing ever followed"
+    vigil.kept(41.0)
+    assert vigil.seconds > 0
