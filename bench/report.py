@@ -106,13 +106,15 @@ def _head(results: list[Result], *, versions: str) -> str:
 # Benchmarks
 
 Written by `make bench`: {_length(results)}. All servers did the same work on the same machine in turn, round
-after round; figures are medians over the rounds, with the smallest and the largest beside them. The server runs on one
-processor and the load on another, in two network namespaces with a virtual cable between them, where the kernel cuts a
-server's batch into single frames, as for a plain network card, unless a title says that the card does it. What the
-kernel does to receive a frame at the load's end is done by the processor that sent it and counts as the server's, for
-every server alike; on a network it is the client's. To have little of it in the figures, the load's end of TFTP takes
-frames together that come in one go (GRO), as the drivers of most network cards do, but where datagrams are lost. Titles
-with "frames taken one by one" show what is measured without that.
+after round; figures are medians over the rounds, with the smallest and the largest beside them. Ratios are the medians
+of what they are in each round, since the machine is not equally fast all the time. The server runs on one processor and
+the load on another, in two network namespaces with a virtual cable between them, where the kernel cuts a server's batch
+into single frames, as for a plain network card, unless a title says that the card does it.
+
+What the kernel does to receive a frame at the load's end is done by the processor that sent it and counts as the
+server's, for every server alike; on a network it is the client's. To have little of it in the figures, the load's end
+of TFTP takes frames together that come in one go (GRO), as the drivers of most network cards do, but where datagrams
+are lost. Titles with "frames taken one by one" show what is measured without that.
 
 The load never sleeps and compares every octet. Figures in lock step depend on that: a load that slept until the next
 block came would have to be woken up for it, and one client's rate would be that of the scheduler, with every server.

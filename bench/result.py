@@ -65,11 +65,15 @@ class Result:
         return choose(peers, key=self.median) if peers else None
 
     def ratio(self, server: str = SUBJECT) -> float | None:
-        """Median of `server` over that of the best peer; None if either is missing."""
+        """How `server` compares with the best peer: the median of what it comes to round by round, so that a machine
+        which is slower for a while is so for both. Of their medians if they were not measured as often. None if either
+        is missing."""
         best = self.best_peer()
-        if best is None or server not in self.samples or not self.median(best):
+        if best is None or server not in self.samples or not all(self.samples[best]):
             return None
-        return self.median(server) / self.median(best)
+        if len(self.samples[server]) != len(self.samples[best]):
+            return self.median(server) / self.median(best)
+        return median(own / peer for own, peer in zip(self.samples[server], self.samples[best], strict=True))
 
     def met(self) -> bool | None:
         """Whether pxed reaches the bar; None if there is no bar, or nothing to compare."""

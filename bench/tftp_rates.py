@@ -10,8 +10,6 @@ from bench.tftp_bench import AREA, Bench, bench, missing
 from bench.tftp_content import BLOCK_SIZE, blocks_of
 from bench.tftp_turn import BATCH
 
-_ROUNDS = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -25,6 +23,7 @@ class Work:
     cut_by_card: bool = False
     taken_singly: bool = False
     """see `bench.network`, both"""
+    rounds: int = 3
     seconds: float = 8.0
     """after which a slow server is stopped; what it did by then is its rate"""
 
@@ -54,7 +53,7 @@ def rates(full: Work, quick_one: Work | None, quick: bool) -> list[Result]:
     with bench(quick, two_workers=not quick and work.clients > 1) as there:
         there.net.cut_by_card(work.cut_by_card)
         there.net.take_together(not work.taken_singly)
-        for turn in range(1 if quick else _ROUNDS):
+        for turn in range(1 if quick else work.rounds):
             for server in there.fast if turn or work.is_variant else there.servers:
                 _round(there, work, server, rate, cpu, waiting)
     most = min(work.clients, BATCH) * work.window

@@ -9,13 +9,21 @@ from bench.result import Result
 
 
 def rates() -> Result:
-    return Result("TFTP", "load", "blocks/s", bar=1.5, samples={"pxed": [30, 20, 40], "one": [10], "two": [20, 18, 30]})
+    return Result("TFTP", "load", "blocks/s", bar=1.5, samples={"pxed": [30, 20, 40], "one": [10], "two": [20, 10, 30]})
 
 
-def test_the_ratio_is_median_to_median_of_the_best_peer() -> None:
+def test_the_ratio_is_to_the_best_peer() -> None:
     assert rates().best_peer() == "two"
     assert rates().ratio() == 1.5
     assert rates().met() is True
+
+
+def test_each_round_has_its_ratio() -> None:
+    assert Result("TFTP", "load", "s", samples={"pxed": [12, 40, 30], "one": [10, 20, 30]}).ratio() == 1.2
+
+
+def test_medians_are_compared_if_there_are_not_as_many_rounds() -> None:
+    assert Result("TFTP", "load", "s", samples={"pxed": [12, 40, 30], "one": [10, 20]}).ratio() == 2.0
 
 
 def test_lower_is_better_turns_peer_and_bar_round() -> None:
