@@ -186,8 +186,8 @@ class DirectConnection:
         return None
 
     def _begin(self, answer: _Answer) -> None:
-        """The head goes with the file, and whole segments only: a part of a MiB takes a quarter fewer packets so. Kept,
-        it makes long files dearer."""
+        """The head goes with the file, in whole segments only; MSG_MORE for the head alone makes parts of a MiB dearer,
+        and TCP_CORK that is kept long files."""
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, True)
         self._send(answer)
         if self._socket.fileno() >= 0:  # closing it sends what is left as well
