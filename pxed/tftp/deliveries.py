@@ -23,6 +23,8 @@ _OUTLETS = 4
 """data sockets of one local address"""
 _LONGEST_NAP = 0.1
 """Seconds after which a timer looks anew: an ACK after a long silence may have brought the deadline nearer."""
+_MEASURED = 0.25
+"""Seconds from one measurement of a round trip to the next, while all goes well."""
 _PER_OUTLET = 256
 """Transfers before another socket is opened: the ACKs of all of them must fit in its receive buffer."""
 
@@ -164,8 +166,9 @@ class Deliveries:
                 continue  # over, or rescheduled meanwhile
             if session.deadline <= now:
                 delivery.outlet.transmit(delivery, session.expire(now))
-            else:
+            elif now >= delivery.measure_at:
                 session.measure()
+                delivery.measure_at = now + _MEASURED
             if session.outcome is None:
                 self._schedule(delivery)
 

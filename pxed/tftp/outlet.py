@@ -52,6 +52,7 @@ class Delivery:
         "grant",
         "lane",
         "last",
+        "measure_at",
         "name",
         "outlet",
         "peer",
@@ -81,6 +82,8 @@ class Delivery:
         self.began = began
         self.wake = 0.0
         """when its timer is due"""
+        self.measure_at = began
+        """when to measure the round trip again, while all goes well"""
         self.first_packet = b""
         """the OACK; empty if block 1 is the first packet"""
         self.name = ""
