@@ -107,9 +107,10 @@ def _head(results: list[Result], *, versions: str) -> str:
 
 Written by `make bench`: {_length(results)}. All servers did the same work on the same machine in turn, round
 after round; figures are medians over the rounds, with the smallest and the largest beside them. Ratios are the medians
-of what they are in each round, since the machine is not equally fast all the time. The server runs on one processor and
-the load on another, in two network namespaces with a virtual cable between them, where the kernel cuts a server's batch
-into single frames, as for a plain network card, unless a title says that the card does it.
+of what they are in each round, since the machine is not equally fast all the time. Loads measured on different days
+may be of different machines. The server runs on one processor and the load on another, in two network namespaces with
+a virtual cable between them, where the kernel cuts a server's batch into single frames, as for a plain network card,
+unless a title says that the card does it.
 
 What the kernel does to receive a frame at the load's end is done by the processor that sent it and counts as the
 server's, for every server alike; on a network it is the client's. To have little of it in the figures, the load's end
