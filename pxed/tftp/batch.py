@@ -6,7 +6,7 @@ from); `flush` sends all that was queued. Nothing above knows how it is done:
 * `SystemBatch` keeps the arrays of recvmmsg(2) and sendmmsg(2) prepared. All blocks of a range that fit in one datagram
   of 64 KiB are one message, which the kernel or the network card cuts up (UDP_SEGMENT, udp(7)); what is in it was
   prepared once for all clients (`blocks`), so that sending a window costs as little as sending a block.
-  Where the compiled part is (`_acks.c`), ACKs that a transfer waits for are answered before Python sees them.
+  Where the compiled part is (`_acks.c`), it receives, and answers the ACKs that transfers wait for.
 * `PlainBatch` does the same with the socket module, one datagram a call, where the C library lacks those calls.
 
 The socket is a blocking one: receiving never waits (MSG_DONTWAIT), sending waits for room in the send buffer as long as
@@ -108,7 +108,7 @@ class Batch(Protocol):
 
     def receive(self, deliveries: Mapping[Peer, Delivery], now: float, longest: int) -> list[Packet]:
         """What has come, up to RECEIVED datagrams. ACKs that one of `deliveries` awaits may be left out: then their
-        windows, of up to `longest` blocks, are queued already, and their sessions know, at `now` (monotonic seconds).
+        windows, of up to `longest` blocks, are sent already, and their sessions know, at `now` (monotonic seconds).
         """
 
     def text(self, index: int) -> bytes:

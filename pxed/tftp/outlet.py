@@ -2,8 +2,8 @@
 
 `Outlet.drain` is the data path, ACKs in, blocks out; most ACKs are answered by then where the compiled part is
 (`Batch.receive`). Everything that is not an acknowledgement of a running transfer is left to `_interrupted` and
-`_strange`. A client that starts anew from the same port gets another outlet, so that
-late packets of its earlier transfer, which carry the same port, arrive where they disturb nothing.
+`_strange`. A client that starts anew from the same port gets another outlet, so that late packets of its earlier
+transfer, which carry the same port, arrive where they disturb nothing.
 """
 
 from __future__ import annotations
