@@ -28,6 +28,9 @@ _MEASURED = 0.25
 _PER_OUTLET = 256
 """Transfers before another socket is opened: the ACKs of all of them must fit in its receive buffer."""
 
+_Timer = tuple[float, int, Delivery]
+"""(when it rings, a serial number so that no two compare further, whose it is)"""
+
 
 class Outlets:
     """The data sockets of one listening socket, for each local address that is asked."""
@@ -105,7 +108,7 @@ class Deliveries:
         self._per_client: Counter[bytes] = Counter()
         self._lessons = Lessons()
         self._sources = Sources()
-        self._timers: list[tuple[float, int, Delivery]] = []
+        self._timers: list[_Timer] = []
         self._serial = itertools.count()
         self._counters = counters
         self._report = report
@@ -160,17 +163,20 @@ class Deliveries:
         """Repeats what was not acknowledged in time."""
         timers = self._timers
         while timers and timers[0][0] <= now:
-            due, _, delivery = heapq.heappop(timers)
+            due, _, delivery = timers[0]
             session = delivery.session
-            if session.outcome is not None or due != delivery.wake:
-                continue  # over, or rescheduled meanwhile
-            if session.deadline <= now:
+            if session.outcome is not None or due != delivery.wake:  # over, or rescheduled meanwhile
+                heapq.heappop(timers)
+            elif session.deadline > now:
+                if now >= delivery.measure_at:
+                    session.measure()
+                    delivery.measure_at = now + _MEASURED
+                heapq.heapreplace(timers, self._timer(delivery, now))
+            else:
+                heapq.heappop(timers)
                 delivery.outlet.transmit(delivery, session.expire(now))
-            elif now >= delivery.measure_at:
-                session.measure()
-                delivery.measure_at = now + _MEASURED
-            if session.outcome is None:
-                self._schedule(delivery)
+                if session.outcome is None:
+                    self._schedule(delivery)
 
     @property
     def next_timer(self) -> float:
@@ -182,8 +188,11 @@ class Deliveries:
         return self._timers[0][0] if self._timers else math.inf
 
     def _schedule(self, delivery: Delivery) -> None:
-        delivery.wake = min(delivery.session.deadline, self._clock() + _LONGEST_NAP)
-        heapq.heappush(self._timers, (delivery.wake, next(self._serial), delivery))
+        heapq.heappush(self._timers, self._timer(delivery, self._clock()))
+
+    def _timer(self, delivery: Delivery, now: float) -> _Timer:
+        delivery.wake = due = min(delivery.session.deadline, now + _LONGEST_NAP)
+        return due, next(self._serial), delivery
 
     def _ended(self, delivery: Delivery) -> None:
         self.count -= 1
