@@ -7,7 +7,7 @@
                     drain       take no more requests, end with the last transfer whose client is not silent
                     stop        break transfers off and end
     from a worker   ready       the settings are in force
-                    transfer    one has ended
+                    transfers   some have ended
                     counters    name -> number since the worker started
 
 A worker ends when the pair is closed, so that none outlives the service.
@@ -130,15 +130,18 @@ class Transfer:
     """of a refusal: what the client was told"""
 
     def to_message(self) -> Message:
-        """The `transfer` message."""
-        return asdict(self) | {"type": "transfer"}
+        """In a `transfers` message."""
+        message = {name: getattr(self, name) for name in self.__slots__}
+        if self.grant is not None:
+            message["grant"] = asdict(self.grant)
+        return message
 
     @classmethod
     def from_message(cls, message: Message) -> Transfer:
         """The reverse of `to_message`."""
-        fields = {name: value for name, value in message.items() if name != "type"}
-        fields["outcome"] = Outcome(message["outcome"])
-        fields["error"] = None if message["error"] is None else ErrorCode(message["error"])
+        fields = message | {"outcome": Outcome(message["outcome"])}
+        if message["error"] is not None:
+            fields["error"] = ErrorCode(message["error"])
         if message["grant"] is not None:
             fields["grant"] = Grant(**message["grant"] | {"cpu": Cpu(message["grant"]["cpu"])})
         return cls(**fields)

@@ -155,8 +155,9 @@ class WorkerProcess:
                     return
                 case {"type": "ready"}:
                     self.ready.set()
-                case {"type": "transfer"}:
-                    self._on_transfer(Transfer.from_message(message))
+                case {"type": "transfers"}:
+                    for transfer in message["transfers"]:
+                        self._on_transfer(Transfer.from_message(transfer))
                 case {"type": "counters"}:
                     self._counters = Counter(message["counters"])
                     self._answer.set()

@@ -26,6 +26,8 @@ from pxed.tftp.vigil import Vigil
 
 _NICE = 5
 """An answer to DHCP, by the service, goes before blocks of files where both want the same processor."""
+_TOLD = 64
+"""Transfers in one message to the service; each takes 2 KB at most of `messages.MAX_MESSAGE`."""
 _TIDY_SECONDS = 60.0
 """between two looks for data sockets that nobody uses"""
 
@@ -45,7 +47,11 @@ class Worker:
         self._farewell: Farewell | None = None
         self._ended = False
         self._vigil = Vigil()
-        self._deliveries = Deliveries(self._counters, self._report, self._watch_outlet, self._unwatch, time.monotonic)
+        self._over: list[Transfer] = []
+        """transfers that have ended in this turn"""
+        self._deliveries = Deliveries(
+            self._counters, self._over.append, self._watch_outlet, self._unwatch, time.monotonic
+        )
         self._watch(channel, self._hear)
 
     def run(self) -> None:
@@ -70,6 +76,8 @@ class Worker:
             if now >= tidy_at:
                 tidy_at = now + _TIDY_SECONDS
                 self._tidy()
+            if self._over:
+                self._tell()
 
     def _hear(self, now: float) -> None:
         message, descriptors = messages.receive(self._channel)
@@ -98,7 +106,7 @@ class Worker:
     def _listen(self, endpoint: Endpoint, sock: socket.socket) -> None:
         """Takes requests from `sock`, instead of an earlier one of the same place, whose transfers go on."""
         self._close(endpoint)
-        reception = Reception(sock, endpoint, self._deliveries, self._admission, self._counters, self._report)
+        reception = Reception(sock, endpoint, self._deliveries, self._admission, self._counters, self._over.append)
         self._receptions[endpoint.interface, endpoint.address] = reception
 
         def drain(now: float) -> None:
@@ -142,17 +150,23 @@ class Worker:
         self._epoll.unregister(watched.socket)
         del self._handlers[watched.socket.fileno()]
 
-    def _report(self, transfer: Transfer) -> None:
-        self._say(transfer.to_message())
+    def _tell(self) -> None:
+        """The service hears of the transfers that have ended: often many at once, which then wake it once."""
+        for first in range(0, len(self._over), _TOLD):
+            some = self._over[first : first + _TOLD]
+            if not self._say({"type": "transfers", "transfers": [transfer.to_message() for transfer in some]}):
+                self._counters["unreported"] += len(some)
+        self._over.clear()
 
-    def _say(self, message: Message) -> None:
-        """To the service; what it does not take in time is dropped, for clients shall not wait for a log."""
+    def _say(self, message: Message) -> bool:
+        """To the service; what it does not take in time is dropped (False), for clients shall not wait for a log."""
         try:
             messages.send(self._channel, message)
         except BlockingIOError:
-            self._counters["unreported"] += 1
+            return False
         except (BrokenPipeError, ConnectionResetError):
             self._ended = True
+        return True
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -113,6 +114,20 @@ async def test_what_has_not_finished_when_draining_ends_is_broken_off(server: Se
         await server.pool.drain(0, WAIT)
         assert client.hear() == Error(ErrorCode.UNDEFINED, "the service point stopped")
         assert (await server.ended()).outcome is Outcome.FAILED
+
+
+async def test_however_many_end_at_once_each_is_told_of(serve: Serve) -> None:
+    server = await serve(max_transfers=200, max_transfers_per_client=200)
+    server.put("file", bytes(3000))
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(server.client()) for _ in range(150)]
+        for client in clients:
+            assert client.request("file") == Data(1, bytes(512))
+        await server.pool.drain(0, WAIT)
+        ended = [await server.ended() for _ in clients]
+        assert {transfer.peer for transfer in ended} == {f"127.0.0.1:{client.port}" for client in clients}
+    assert {transfer.outcome for transfer in ended} == {Outcome.FAILED}
+    assert server.transfers.empty()
 
 
 async def test_a_worker_that_hangs_is_killed_in_the_end(server: Server) -> None:
