@@ -64,8 +64,12 @@ typedef struct {
     int segments;
 } Lane;
 
-static PyTypeObject *session_type, *lane_type;
-static PyObject *session_name, *lane_name; /* of a transfer's attributes */
+typedef struct {
+    PyObject_HEAD
+    PyObject *session, *lane;
+} Delivery;
+
+static PyTypeObject *session_type, *lane_type, *delivery_type;
 
 static PyMemberDef session_members[] = {
     {"acked", T_LONGLONG, offsetof(Session, acked), 0, NULL},
@@ -89,29 +93,58 @@ static PyMemberDef lane_members[] = {
     {0},
 };
 
+static PyMemberDef delivery_members[] = {
+    {"session", T_OBJECT_EX, offsetof(Delivery, session), 0, NULL},
+    {"lane", T_OBJECT_EX, offsetof(Delivery, lane), 0, NULL},
+    {0},
+};
+
+static int delivery_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(((Delivery *)self)->session);
+    Py_VISIT(((Delivery *)self)->lane);
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+static int delivery_clear(PyObject *self)
+{
+    Py_CLEAR(((Delivery *)self)->session);
+    Py_CLEAR(((Delivery *)self)->lane);
+    return 0;
+}
+
+static void delivery_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    delivery_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
 /* ---- the answer --------------------------------------------------------------------------------------------------- */
 
-/* The attribute of a transfer that is of that type: borrowed, for the transfer keeps it. NULL if there is none, with the
- * exception if that is one. */
-static void *part_of(PyObject *delivery, PyObject *name, PyTypeObject *type)
+static bool is_a(PyObject *object, PyTypeObject *type)
 {
-    PyObject *part = PyObject_GetAttr(delivery, name);
-    if (part != NULL && !PyObject_TypeCheck(part, type)) {
-        PyErr_Format(PyExc_TypeError, "a transfer's %U is a %s", name, Py_TYPE(part)->tp_name);
-        Py_CLEAR(part);
-    }
-    Py_XDECREF(part);
-    return part;
+    if (object != NULL && PyObject_TypeCheck(object, type))
+        return true;
+    PyErr_Format(PyExc_TypeError, "not a %s but %s", type->tp_name, object ? Py_TYPE(object)->tp_name : "nothing");
+    return false;
 }
 
 /* Session and lane of whoever sent a datagram; false if that is nobody, or with an exception. */
 static bool find(PyObject *deliveries, const struct record *record, Session **session, Lane **lane)
 {
     PyObject *peer = PyBytes_FromStringAndSize((const char *)&record->from, PEER);
-    PyObject *delivery = peer ? PyDict_GetItemWithError(deliveries, peer) : NULL;
+    PyObject *found = peer ? PyDict_GetItemWithError(deliveries, peer) : NULL;
     Py_XDECREF(peer);
-    return delivery != NULL && (*session = part_of(delivery, session_name, session_type)) != NULL &&
-           (*lane = part_of(delivery, lane_name, lane_type)) != NULL;
+    if (found == NULL || !is_a(found, delivery_type))
+        return false;
+    Delivery *delivery = (Delivery *)found;
+    *session = (Session *)delivery->session;
+    *lane = (Lane *)delivery->lane;
+    return is_a(delivery->session, session_type) && is_a(delivery->lane, lane_type);
 }
 
 /* Whether a datagram is the ACK that `session` waits for, and what follows is one message on `lane`. */
@@ -191,8 +224,7 @@ static int send_all(int socket, struct mmsghdr *messages, unsigned queued)
 PyDoc_STRVAR(exchange_doc,
              "exchange(socket, deliveries, received, records, messages, now, longest)\n--\n\n"
              "Receives what has come to a UDP socket, and answers the awaited ACKs among it with windows of up to\n"
-             "`longest` blocks. `deliveries` maps the first 8 octets of a sockaddr_in to what has a `session` and a\n"
-             "`lane`; the arrays are as `pxed.tftp.batch` prepares them, and as large as what is received at most.\n"
+             "`longest` blocks. `deliveries` maps the first 8 octets of a sockaddr_in to DeliveryFields; the arrays are as `pxed.tftp.batch` prepares them, and as large as what is received at most.\n"
              "`now` is in seconds. How many datagrams came, at which places the others lie, how many messages were\n"
              "made, and how many of them sent: fewer if the kernel refused the next one.");
 
@@ -238,9 +270,20 @@ static PyType_Slot lane_slots[] = {
     {0, NULL},
 };
 
+static PyType_Slot delivery_slots[] = {
+    {Py_tp_doc, "What leads from a client's socket to its session and lane; see `pxed.tftp.fields`."},
+    {Py_tp_members, delivery_members},
+    {Py_tp_traverse, delivery_traverse},
+    {Py_tp_clear, delivery_clear},
+    {Py_tp_dealloc, delivery_dealloc},
+    {0, NULL},
+};
+
 enum { BASE = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE };
 static PyType_Spec session_spec = {"pxed.tftp._acks.SessionFields", sizeof(Session), 0, BASE, session_slots};
 static PyType_Spec lane_spec = {"pxed.tftp._acks.LaneFields", sizeof(Lane), 0, BASE, lane_slots};
+static PyType_Spec delivery_spec = {"pxed.tftp._acks.DeliveryFields", sizeof(Delivery), 0, BASE | Py_TPFLAGS_HAVE_GC,
+                                    delivery_slots};
 
 static PyMethodDef functions[] = {
     {"exchange", exchange, METH_VARARGS, exchange_doc},
@@ -264,7 +307,7 @@ PyMODINIT_FUNC PyInit__acks(void)
     PyObject *made = PyModule_Create(&module);
     if (made == NULL || !(session_type = add_type(made, "SessionFields", &session_spec)) ||
         !(lane_type = add_type(made, "LaneFields", &lane_spec)) ||
-        !(session_name = PyUnicode_InternFromString("session")) || !(lane_name = PyUnicode_InternFromString("lane")))
+        !(delivery_type = add_type(made, "DeliveryFields", &delivery_spec)))
         Py_CLEAR(made);
     return made;
 }

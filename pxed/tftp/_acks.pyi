@@ -20,9 +20,13 @@ class LaneFields:
     beyond: int
     segments: int
 
+class DeliveryFields:
+    session: SessionFields
+    lane: LaneFields
+
 def exchange(
     socket: int,
-    deliveries: Mapping[bytes, object],
+    deliveries: Mapping[bytes, DeliveryFields],
     received: bytearray,
     records: bytearray,
     messages: bytearray,

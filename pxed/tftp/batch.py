@@ -26,7 +26,7 @@ from typing import Protocol
 from pxed import mmsg
 from pxed.tftp import fields
 from pxed.tftp.blocks import HEADER, PAIR_SHIFT, Memory, Piece, piece_with
-from pxed.tftp.fields import LaneFields, SessionFields
+from pxed.tftp.fields import DeliveryFields, LaneFields
 from pxed.wire.tftp import Opcode
 
 Peer = bytes
@@ -91,22 +91,13 @@ class Lane(LaneFields):
         self.first, self.beyond, self.iovecs = piece.first, piece.beyond, piece.zero
 
 
-class Delivery(Protocol):
-    """A transfer: how far it is, and how its blocks go out."""
-
-    @property
-    def session(self) -> SessionFields: ...
-    @property
-    def lane(self) -> LaneFields: ...
-
-
 class Batch(Protocol):
     """Batched datagram I/O on one socket."""
 
     count: int
     """how many datagrams the last `receive` took"""
 
-    def receive(self, deliveries: Mapping[Peer, Delivery], now: float, longest: int) -> list[Packet]:
+    def receive(self, deliveries: Mapping[Peer, DeliveryFields], now: float, longest: int) -> list[Packet]:
         """What has come, up to RECEIVED datagrams. ACKs that one of `deliveries` awaits may be left out: then their
         windows, of up to `longest` blocks, are sent already, and their sessions know, at `now` (monotonic seconds).
         """
@@ -149,7 +140,7 @@ class PlainBatch:
         self._queue: list[tuple[Lane, int]] = []
         self._received: list[bytes] = []
 
-    def receive(self, deliveries: Mapping[Peer, Delivery], now: float, longest: int) -> list[Packet]:
+    def receive(self, deliveries: Mapping[Peer, DeliveryFields], now: float, longest: int) -> list[Packet]:
         """As in `Batch`."""
         packets: list[Packet] = []
         self._received.clear()
@@ -222,7 +213,7 @@ class SystemBatch:
             message = (record, _SOCKADDR, iovecs + iovec, 1, 0, 0, 0, 0)
             _mmsghdr.pack_into(self._received, index * _mmsghdr.size, *message)
 
-    def receive(self, deliveries: Mapping[Peer, Delivery], now: float, longest: int) -> list[Packet]:
+    def receive(self, deliveries: Mapping[Peer, DeliveryFields], now: float, longest: int) -> list[Packet]:
         """As in `Batch`."""
         if self._compiled:
             self.count, self._shown = self._exchange(deliveries, now, longest)
@@ -237,7 +228,9 @@ class SystemBatch:
                     packets[index] = packets[index][0], NO_OPCODE, 0
         return packets
 
-    def _exchange(self, deliveries: Mapping[Peer, Delivery], now: float, longest: int) -> tuple[int, Sequence[int]]:
+    def _exchange(
+        self, deliveries: Mapping[Peer, DeliveryFields], now: float, longest: int
+    ) -> tuple[int, Sequence[int]]:
         """How many datagrams have come, and the places of those that are not answered."""
         if self._queued:
             self._send()

@@ -1,7 +1,7 @@
 """The fields that Python and the compiled part (`_acks.c`) both work on; without that part, Python's own.
 
 A transfer in which all goes well is moved by nothing but ACKs that were awaited. What those read and write stands in
-these two classes, of which `Session` and `Lane` are made, and nowhere else.
+these classes, of which `Session`, `Lane` and `Delivery` are made, and nowhere else.
 
     SessionFields   acked       the highest block that the client has
                     sent        the highest block that was sent
@@ -18,12 +18,14 @@ these two classes, of which `Session` and `Lane` are made, and nowhere else.
                     first       the first block whose iovecs are prepared
                     beyond      the block behind the last of those
                     iovecs      address at which those of block 0 would lie
+    DeliveryFields  session     SessionFields of a transfer
+                    lane        its LaneFields
 """
 
 from __future__ import annotations
 
 try:
-    from pxed.tftp._acks import LaneFields, SessionFields, exchange
+    from pxed.tftp._acks import DeliveryFields, LaneFields, SessionFields, exchange
 
     COMPILED = True
 except ImportError:
@@ -39,5 +41,10 @@ except ImportError:
 
         __slots__ = ("beyond", "control", "first", "iovecs", "name", "segments")
 
+    class DeliveryFields:  # type: ignore[no-redef]
+        """As above."""
 
-__all__ = ["COMPILED", "LaneFields", "SessionFields", "exchange"]
+        __slots__ = ("lane", "session")
+
+
+__all__ = ["COMPILED", "DeliveryFields", "LaneFields", "SessionFields", "exchange"]

@@ -17,6 +17,7 @@ from pxed.boot.token import Grant
 from pxed.bucket import Bucket
 from pxed.tftp.admission import can_be_answered
 from pxed.tftp.batch import NO_OPCODE, Batch, Lane, Packet, Peer, address_of, batch_for
+from pxed.tftp.fields import DeliveryFields
 from pxed.tftp.negotiation import Terms
 from pxed.tftp.session import Outcome, Range, Session
 from pxed.tftp.source import Source, SourceError
@@ -42,7 +43,7 @@ _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT = 10, 0
 
 
-class Delivery:
+class Delivery(DeliveryFields):
     """A transfer under way."""
 
     __slots__ = (
@@ -50,19 +51,19 @@ class Delivery:
         "began",
         "first_packet",
         "grant",
-        "lane",
         "last",
         "measure_at",
         "name",
         "outlet",
         "peer",
         "request",
-        "session",
         "source",
         "tail",
         "terms",
         "wake",
     )
+    session: Session
+    lane: Lane
 
     def __init__(
         self, outlet: Outlet, peer: Peer, request: bytes, session: Session, terms: Terms, source: Source, began: float

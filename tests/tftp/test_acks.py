@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import socket
 import struct
 import subprocess
 import sys
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,7 +23,7 @@ from hypothesis import strategies as st
 from pxed import mmsg
 from pxed.tftp import fields
 from pxed.tftp.batch import Lane, Peer, SystemBatch, peer_of
-from pxed.tftp.fields import LaneFields, SessionFields
+from pxed.tftp.fields import DeliveryFields, LaneFields, SessionFields
 from pxed.tftp.outlet import Delivery, Outlet
 from pxed.tftp.session import Session
 from pxed.tftp.source import Sources
@@ -229,12 +231,11 @@ def test_sixty_four_that_are_answered_and_as_many_that_are_not_fit_in_the_queue(
         assert [len(blocks) for blocks, _ in one.step([(n, ack(one.deliveries[n])) for n in range(64)])] == [1] * 64
 
 
-class Awaiting:
-    """A transfer for `fields.exchange`, of which nothing else is needed."""
-
-    def __init__(self, session: object, lane: object) -> None:
-        self.session = session
-        self.lane = lane
+def awaiting(session: object, lane: object) -> DeliveryFields:
+    """A transfer for `fields.exchange`."""
+    delivery = DeliveryFields()
+    delivery.session, delivery.lane = session, lane  # type: ignore[assignment]
+    return delivery
 
 
 @dataclass
@@ -261,7 +262,7 @@ class Moment:
         lane.name, lane.control, lane.iovecs = 0x1000, 0x2000, 0x3000
         lane.segments, lane.first, lane.beyond = self.segments, self.first, self.beyond
         datagram = struct.pack("!HH", self.opcode, self.number)[: self.length]
-        count, left, queued, sent, message = exchanged(Awaiting(session, lane), datagram, longest=self.longest)
+        count, left, queued, sent, message = exchanged(awaiting(session, lane), datagram, longest=self.longest)
         assert (count, left, queued, sent) in [(1, [0], 0, 0), (1, [], 1, 0)]
         return not left, session, struct.unpack("LI4xLLLLi4xI4x", message)
 
@@ -281,7 +282,7 @@ def exchanged(
             iovec = ctypes.create_string_buffer(struct.pack("LL", mmsg.pointer_to(records) + 80 * place + 16, 64), 16)
             KEPT.append(iovec)
             struct.pack_into("LI4xLL", received, 64 * place, 0, 0, ctypes.addressof(iovec), 1)
-        found = fields.exchange(ours.fileno(), {bytes(8): delivery}, received, records, messages, 7.0, longest)
+        found = fields.exchange(ours.fileno(), {bytes(8): delivery}, received, records, messages, 7.0, longest)  # type: ignore[dict-item]
         return *found, bytes(messages)
 
 
@@ -347,16 +348,43 @@ def test_a_number_has_sixteen_bits() -> None:
 def test_no_more_is_received_than_all_arrays_hold(places: tuple[int, int, int]) -> None:
     session, lane = SessionFields(), LaneFields()
     session.awaited = -1
-    assert exchanged(Awaiting(session, lane), *[b"\0\4\0\0"] * 3, places=places)[:4] == (2, [0, 1], 0, 0)
+    assert exchanged(awaiting(session, lane), *[b"\0\4\0\0"] * 3, places=places)[:4] == (2, [0, 1], 0, 0)
 
 
 def test_what_is_no_transfer_is_our_own_fault_and_loud() -> None:
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError, match=r"not a pxed\.tftp\._acks\.DeliveryFields but object"):
         exchanged(object(), b"\0\4\0\0")
-    with pytest.raises(TypeError, match="a transfer's session"):
-        exchanged(Awaiting(object(), LaneFields()), b"\0\4\0\0")
-    with pytest.raises(TypeError, match="a transfer's lane"):
-        exchanged(Awaiting(SessionFields(), object()), b"\0\4\0\0")
+    with pytest.raises(TypeError, match=r"not a pxed\.tftp\._acks\.SessionFields but object"):
+        exchanged(awaiting(object(), LaneFields()), b"\0\4\0\0")
+    with pytest.raises(TypeError, match=r"not a pxed\.tftp\._acks\.LaneFields but object"):
+        exchanged(awaiting(SessionFields(), object()), b"\0\4\0\0")
+    with pytest.raises(TypeError, match=r"not a pxed\.tftp\._acks\.SessionFields but nothing"):
+        exchanged(DeliveryFields(), b"\0\4\0\0")
+
+
+class Circular(SessionFields):
+    """A session that knows its transfer, as none of ours does."""
+
+    delivery: DeliveryFields
+
+
+def test_a_transfer_that_is_over_is_freed() -> None:
+    session, lane = SessionFields(), LaneFields()
+    before = sys.getrefcount(session), sys.getrefcount(lane)
+    delivery = awaiting(session, lane)
+    assert (sys.getrefcount(session), sys.getrefcount(lane)) == (before[0] + 1, before[1] + 1)
+    assert {id(session), id(lane)} <= {id(referent) for referent in gc.get_referents(delivery)}
+    del delivery
+    assert (sys.getrefcount(session), sys.getrefcount(lane)) == before
+
+
+def test_a_transfer_in_a_circle_is_freed() -> None:
+    circular = Circular()
+    circular.delivery = awaiting(circular, LaneFields())
+    gone = weakref.ref(circular)
+    del circular
+    gc.collect()
+    assert gone() is None
 
 
 def test_nothing_comes_of_nothing() -> None:
