@@ -16,8 +16,8 @@ QUICK = (
 )
 LOADS: Mapping[str, Callable[[bool], list[Result]]] = {
     "ceiling": ceiling,
-    "49-w1": partial(rates, Work(49, 1, 12, 1.05, 1.0, rounds=7), Work(49, 1, 3, 1.05, 1.0, seconds=2.0)),
-    "200-w1": partial(rates, Work(200, 1, 3, 1.05, rounds=7), None),
+    "49-w1": partial(rates, Work(49, 1, 12, 1.05, 1.0, rounds=15), Work(49, 1, 3, 1.05, 1.0, seconds=2.0)),
+    "200-w1": partial(rates, Work(200, 1, 3, 1.05, rounds=15), None),
     "49-w4": partial(rates, Work(49, 4, 24, 1.8, 0.6), Work(49, 4, 6, 1.8, 0.6, seconds=2.0)),
     "49-w16": partial(rates, Work(49, 16, 48, 2.0, 0.4), Work(49, 16, 8, 2.0, 0.4, seconds=2.0)),
     "49-w4-card": partial(rates, Work(49, 4, 24, 1.8, 0.6, cut_by_card=True), None),
