@@ -40,8 +40,9 @@ demo: venv
 # The tests start a server of their own, and need its programs only.
 test test-postgresql: PACKAGES += postgresql
 
+# Two processes: a machine that boots waits for its firmware half of the time.
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 test-postgresql: venv
 	$(BIN)/pytest -m postgresql

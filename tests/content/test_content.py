@@ -262,7 +262,7 @@ _NAMES = st.lists(_PIECES | st.binary(max_size=4), max_size=12).map(b"/".join) |
 
 
 @given(name=_NAMES)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=400)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
 def test_no_name_whatsoever_reads_a_secret(site: Site, name: bytes) -> None:
     for link, target in (("out", "../key"), ("away", "..")):
         if not (site.public / link).is_symlink():

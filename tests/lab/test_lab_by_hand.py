@@ -16,7 +16,7 @@ from pxed.lab import disk
 from pxed.lab.network import labs_with_namespaces
 from pxed.lab.process import output
 
-pytestmark = [pytest.mark.firmware, pytest.mark.netns, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.firmware, pytest.mark.netns, pytest.mark.timeout(300), pytest.mark.usefixtures("loaders")]
 
 PXED = [sys.executable, "-m", "pxed"]
 CONFIG = r"configuration\s+(\S+pxed\.toml)"

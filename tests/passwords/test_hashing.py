@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pxed.errors import PxedError, UsageError
@@ -29,7 +29,6 @@ costs = pytest.mark.parametrize("cost", [CHEAP, CHEAP_SCRYPT])
 @costs
 @given(password=st.text(min_size=1), other=st.text())
 @example(password="pässwörd", other="passwort")
-@settings(deadline=None)
 def test_any_unicode_matches_itself_alone(cost: Cost, password: str, other: str) -> None:
     kept = hashed(password, cost)
     assert matches(password, kept)

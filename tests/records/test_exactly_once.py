@@ -272,4 +272,4 @@ class ExactlyOnce(RuleBasedStateMachine):
 
 
 TestExactlyOnce = ExactlyOnce.TestCase
-TestExactlyOnce.settings = settings(max_examples=5_000 if AT_LENGTH else 100, stateful_step_count=40, deadline=None)
+TestExactlyOnce.settings = settings(max_examples=5_000 if AT_LENGTH else 100, stateful_step_count=40)

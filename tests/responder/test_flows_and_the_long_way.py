@@ -175,7 +175,7 @@ def likened(client: dict[str, Any], xid: int, mac: str) -> dict[str, Any]:
     }
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SKETCHES, CONFIGS, PLACES, st.lists(CLIENTS, min_size=1, max_size=8), st.data())
 def test_whatever_is_answered_is_what_the_long_way_says(
     sketch: Sketch, config: Config, place: Place, clients: list[dict[str, Any]], data: st.DataObject
@@ -228,7 +228,6 @@ def damaged(draw: st.DrawFn, data: bytes) -> bytes:
     return bytes(made)
 
 
-@settings(deadline=None)
 @given(SKETCHES, st.lists(CLIENTS, min_size=1, max_size=8))
 def test_likeness_of_evidence_is_what_the_thread_calls_a_client(sketch: Sketch, clients: list[dict[str, Any]]) -> None:
     """With a flow for each likeness there is, it finds the one that the teacher means, and none for who has none."""

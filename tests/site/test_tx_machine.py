@@ -346,9 +346,9 @@ def test_site_on_postgresql(postgresql_server: Server) -> None:
         def url(self) -> str:
             return postgresql_server.empty_site().render_as_string()
 
-    few = settings(max_examples=6, stateful_step_count=30, deadline=None)
+    few = settings(max_examples=6, stateful_step_count=30)
     run_state_machine_as_test(Machine, settings=few)
 
 
 TestSite = SqliteMachine.TestCase
-TestSite.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestSite.settings = settings(max_examples=80, stateful_step_count=30)

@@ -147,7 +147,7 @@ stories = st.integers(1, 4).flatmap(
 
 
 @given(stories)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_clients_get_the_same_as_without_it(story: tuple[list[int], list[tuple[Said | None, ...]]]) -> None:
     windows, steps = story
     with scene(windows, compiled=True) as one, scene(windows, compiled=False) as other:

@@ -37,7 +37,7 @@ def test_a_client_that_cannot_take_a_window_at_once_gets_it_in_bursts(capacity: 
 
 
 @given(st.integers(2, 64).flatmap(lambda window: st.tuples(st.just(window), st.integers(1, window - 1))))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_finding_out_what_a_client_takes_at_once_costs_three_windows_at_most(
     window_and_capacity: tuple[int, int],
 ) -> None:

@@ -34,7 +34,7 @@ def test_block_numbers_roll_over_to_zero(block_size: int, megabytes: int, window
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_a_bad_network_costs_time_and_a_bounded_number_of_repetitions(data: st.DataObject) -> None:
     window = data.draw(st.integers(1, 20), "window")
     blocks = data.draw(st.integers(1, 60), "blocks")
@@ -65,7 +65,7 @@ def test_duplicated_acknowledgements_send_nothing_twice() -> None:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_what_is_sent_while_all_goes_well_is_what_the_rules_say(data: st.DataObject) -> None:
     """The short way through `acknowledge` and the long one, which `measure` enforces, do the same."""
     window = data.draw(st.integers(1, 9), "window")
