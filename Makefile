@@ -25,7 +25,8 @@ SHARE := /usr/local/share
 # What the compiled parts need: 240 MB on a machine that has none of it. A Python that is not the distribution's has
 # headers of its own.
 COMPILER := gcc libc6-dev python3-dev
-COMPILED_PARTS := pxed/responder/_flows.c pxed/tftp/_acks.c
+COMPILED_PARTS := pxed/responder/_flows pxed/tftp/_acks
+COMPILED_SOURCES := $(wildcard $(COMPILED_PARTS:=*.[ch]))
 IMPORT_COMPILED := import pxed.responder._flows, pxed.tftp._acks
 
 # What running pxed's lab and its tests needs; the service itself needs Python alone (and `ipxe` for boot loaders).
@@ -74,9 +75,9 @@ venv: packages $(STAMP)
 		echo "no compiled parts ($$(echo "$$why" | tail -n 1)):" \
 		"$(BIN)/pip install -v --no-deps -e . shows what the compiler said" >&2; exit 1; }
 
-$(STAMP): pyproject.toml $(COMPILED_PARTS)
+$(STAMP): pyproject.toml $(COMPILED_SOURCES)
 	$(PYTHON) -m venv $(VENV)
-	rm -f $(COMPILED_PARTS:.c=.*.so)
+	rm -f $(COMPILED_PARTS:=.*.so)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
@@ -128,4 +129,4 @@ uninstall:
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis pxed.egg-info build/lib.* build/bdist.* build/temp.*
-	rm -f $(COMPILED_PARTS:.c=.*.so)
+	rm -f $(COMPILED_PARTS:=.*.so)

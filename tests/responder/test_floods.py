@@ -14,11 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from pxed.config import Config, Database, Service
+from pxed.config import Config
 from pxed.config import Responder as ResponderConfig
 from pxed.datagrams import Received
-from pxed.loaders import Loaders
-from pxed.point import Point
 from pxed.responder import endpoint, fastpath
 from pxed.responder.endpoint import Answer, Endpoint, Outcome
 from pxed.responder.fastpath import FastPath
@@ -26,8 +24,8 @@ from pxed.responder.flows import Flow
 from pxed.responder.place import Place
 from pxed.wire.dhcp import decode
 from tests.responder.flooding import PATIENCE, Site, needs_compiled, packet, received, udp_socket
-from tests.responder.test_answer import AT_67, Bench, discover
-from tests.support import MAC, add_computer
+from tests.responder.test_answer import AT_67
+from tests.support import MAC
 
 LOOK = 0.02
 """seconds between two looks at a flood; more than three packets in that time are one"""
@@ -326,86 +324,6 @@ async def test_forgetting_reaches_the_fast_path_if_there_is_one() -> None:
     assert path.events == ["forget", "close"]
     with udp_socket() as bound:
         Endpoint(bound, AT_67, lambda _, __: []).forget()
-
-
-# When there is a flood, and what is told of it
-
-
-def test_a_flood_is_more_than_is_told_of() -> None:
-    bench = Bench()
-    add_computer(bench.site)
-    batch = [(discover().encode(), ("0.0.0.0", 68))] * 64
-    asked = 0
-    while not bench.responder.is_flood():
-        bench.responder.answer(batch, AT_67)
-        asked += 64
-    assert 4500 < asked <= 4500 + 64
-    bench.clock.advance(1)
-    bench.responder.answer(batch, AT_67)
-    assert not bench.responder.is_flood()
-    bench.responder.answer(batch * 3, AT_67)
-    assert bench.responder.is_flood()
-    bench.responder.answer([(b"garbage", ("0.0.0.0", 68))], AT_67)
-    assert not bench.responder.is_flood()  # nobody was decided about
-    bench.responder.answer(batch * 3, AT_67)
-    assert bench.responder.is_flood()
-    bench.clock.advance(3600)
-    bench.responder.answer(batch[:1], AT_67)
-    assert not bench.responder.is_flood()
-
-
-def test_what_flows_answered_is_counted_and_told_in_numbers(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "pxed")
-    bench = Bench()
-    add_computer(bench.site)
-    bench.responder.count({"answered: local-boot-menu": 7, "ignored: unknown-support": 5}, 0)
-    assert bench.responder.counters == {"answered: local-boot-menu": 7, "ignored: unknown-support": 5}
-    bench.responder.count({}, 3)
-    assert bench.responder.counters["too many at once"] == 3
-    bench.clock.advance(60)
-    bench.ask(discover())
-    assert any("12" in record.getMessage() for record in caplog.records)
-
-
-# Where there is no fast path
-
-
-def point(root: Path, url: str = "sqlite:///pxed.db") -> Point:
-    config = Config(service=Service(state_dir=root), database=Database(url=url))
-    return Point(config, Loaders({}, {}, {}), bytes(32))
-
-
-@pytest.mark.parametrize(
-    ("url", "is_compiled", "has_one"),
-    [
-        pytest.param("sqlite:///pxed.db", True, True, marks=needs_compiled),
-        ("sqlite:///pxed.db", False, False),
-        ("postgresql://pxed@db/site", True, False),
-        ("sqlite://", True, False),
-        ("no URL", True, False),
-    ],
-)
-def test_a_fast_path_needs_the_module_and_a_site_in_sqlite(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, is_compiled: bool, has_one: bool
-) -> None:
-    if not is_compiled:
-        monkeypatch.setattr(fastpath, "_flows", None)
-    made = point(tmp_path, url)
-    with udp_socket() as bound:
-        path = made.fast_path(Endpoint(bound, AT_67, made.responder.answer))
-        assert (path is not None) == has_one
-        if path:
-            path.close()
-    made.close()
-
-
-@needs_compiled
-def test_without_a_library_to_read_the_site_with_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pxed.site.sql.flows._sqlite3.__file__", "/nowhere")
-    made = point(tmp_path)
-    with udp_socket() as bound:
-        assert made.fast_path(Endpoint(bound, AT_67, made.responder.answer)) is None
-    made.close()
 
 
 async def test_without_one_a_flood_takes_the_long_way(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def text(packet: Packet, option: Option) -> str:
 def test_everything_is_installed_and_the_compiled_parts_are_compiled(host: Host) -> None:
     package = PROJECT / "pxed"
     files = {str(path.relative_to(PROJECT)) for path in package.rglob("*") if path.is_file()}
-    made = re.compile(r".*\.(c|so)|.*/__pycache__/.*")
+    made = re.compile(r".*\.([ch]|so)|.*/__pycache__/.*")
     installed = host.run("sh", "-c", "cd /opt/pxed/lib/python3*/site-packages && find pxed -type f")
     found = set(installed.splitlines())
     assert {name for name in found if not made.fullmatch(name)} == {name for name in files if not made.fullmatch(name)}
