@@ -6,8 +6,9 @@ import ctypes
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-BATCHED = hasattr(_libc, "recvmmsg") and hasattr(_libc, "sendmmsg")
-"""Whether the C library has them; the functions below are there only then, and ctypes.get_errno() after they failed."""
+BATCHED = hasattr(_libc, "recvmmsg") and hasattr(_libc, "sendmmsg") and ctypes.sizeof(ctypes.c_void_p) == 8
+"""Whether the C library has them, on a machine whose addresses have 64 bits, for which their arrays are laid out here.
+The functions below are there only then, and ctypes.get_errno() after they failed."""
 
 
 def pointer_to(buffer: bytearray) -> int:
