@@ -51,8 +51,6 @@ static void unlock(Flows *self, PyThreadState *state)
     PyEval_RestoreThread(state);
 }
 
-static void flows_dealloc(PyObject *object);
-
 /* Not in __init__: what is half made, or made twice, is never seen. */
 static PyObject *flows_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
@@ -287,8 +285,7 @@ static PyObject *flows_count(Flows *self, PyObject *nothing)
         else
             PyTuple_SET_ITEM(each, i, number);
     }
-    return each ? Py_BuildValue("KKKKN", counts.heard, counts.passed_up, counts.lost, counts.unsent, each)
-                : NULL;
+    return each ? Py_BuildValue("KKKKN", counts.heard, counts.passed_up, counts.lost, counts.unsent, each) : NULL;
 }
 
 static void flows_dealloc(PyObject *object)

@@ -89,8 +89,8 @@ struct flow *new_flow(const uint8_t *likeness, size_t likeness_length, const uin
 struct form *form_of(const struct table *table, const uint8_t *packet, size_t length);
 struct flow *flow_of(const struct form *form, const struct likeness *likeness);
 
-/* Takes both over, and in place of an earlier flow of the same likeness. NO_ROOM and OTHERWISE (packets of this form have
- * been taught with other places) leave the table as it was. */
+/* Takes both over; the flow comes in place of an earlier one of the same likeness. NO_ROOM and OTHERWISE (packets of this
+ * form were taught with other places) leave the table as it was. */
 enum taught { TAUGHT, NO_ROOM, OTHERWISE } add_flow(struct table *table, struct form *form, struct flow *flow);
 
 void forget_all(struct table *table);
@@ -126,8 +126,8 @@ void end_reading(struct site *site);
 /* Puts lists of so many octets in order. */
 void sort_listed(struct ground *ground);
 
-/* UNTAUGHT if the site has changed since, ALONE if there is nobody like it, else ANSWERED and the likeness; `guid` may be
- * NULL. */
+/* UNTAUGHT if the site has changed since, ALONE if there is nobody like it, else ANSWERED and the likeness; `guid` may
+ * be NULL. */
 enum why likeness_of(struct site *site, const struct ground *ground, const uint8_t *mac, const uint8_t *guid,
                      struct likeness *likeness);
 

@@ -66,8 +66,7 @@ void open_site(struct site *site, const char *database, const char *who, const c
 {
     memset(site, 0, sizeof *site);
     /* not SQLITE_OPEN_READONLY: a reader takes part in WAL's shared memory; the thread writes nothing */
-    if (sqlite.open_v2(database, &site->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
-            SQLITE_OK &&
+    if (sqlite.open_v2(database, &site->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK &&
         sqlite.exec(site->database, "PRAGMA query_only = ON; PRAGMA cache_size = -8192", NULL, NULL, NULL) ==
             SQLITE_OK &&
         sqlite.prepare_v2(site->database, "BEGIN", -1, &site->begin, NULL) == SQLITE_OK &&

@@ -46,7 +46,8 @@ static int64_t now_by(clockid_t clock)
     return time.tv_sec * SECOND + time.tv_nsec;
 }
 
-static void pass_up(struct answering *self, enum why why, const struct sockaddr_in *from, const uint8_t *packet, size_t length)
+static void pass_up(struct answering *self, enum why why, const struct sockaddr_in *from, const uint8_t *packet,
+                    size_t length)
 {
     uint8_t head[UP_HEAD] = {why};
     memcpy(head + 1, &from->sin_addr, 4);
@@ -59,8 +60,8 @@ static void pass_up(struct answering *self, enum why why, const struct sockaddr_
         self->counts.passed_up++;
 }
 
-static enum why find(struct answering *self, struct site *site, const uint8_t *packet, size_t length, struct form **form,
-                     struct flow **flow)
+static enum why find(const struct answering *self, struct site *site, const uint8_t *packet, size_t length,
+                     struct form **form, struct flow **flow)
 {
     *form = length >= HEADER ? form_of(&self->table, packet, length) : NULL;
     if (*form == NULL)
@@ -77,8 +78,8 @@ static enum why find(struct answering *self, struct site *site, const uint8_t *p
 }
 
 /* Fills `sending` with the replies there are to what was received; how many. What has none yet is passed up. */
-static unsigned answer(struct answering *self, struct site *site, const struct slots *received, int count, struct slots *sending,
-                       int64_t *next_turn)
+static unsigned answer(struct answering *self, struct site *site, const struct slots *received, int count,
+                       struct slots *sending, int64_t *next_turn)
 {
     int64_t wall = now_by(CLOCK_REALTIME), now = now_by(CLOCK_MONOTONIC);
     bool held = self->ground.since <= wall && wall < self->ground.until;

@@ -224,7 +224,8 @@ static int send_all(int socket, struct mmsghdr *messages, unsigned queued)
 PyDoc_STRVAR(exchange_doc,
              "exchange(socket, deliveries, received, records, messages, now, longest)\n--\n\n"
              "Receives what has come to a UDP socket, and answers the awaited ACKs among it with windows of up to\n"
-             "`longest` blocks. `deliveries` maps the first 8 octets of a sockaddr_in to DeliveryFields; the arrays are as `pxed.tftp.batch` prepares them, and as large as what is received at most.\n"
+             "`longest` blocks. `deliveries` maps the first 8 octets of a sockaddr_in to DeliveryFields; the arrays\n"
+             "are as `pxed.tftp.batch` prepares them, and as large as what is received at most.\n"
              "`now` is in seconds. How many datagrams came, at which places the others lie, how many messages were\n"
              "made, and how many of them sent: fewer if the kernel refused the next one.");
 
