@@ -32,8 +32,8 @@ class TextFormatter(logging.Formatter):
         if record.exc_info:
             fields += "\n" + self.formatException(record.exc_info)
         if not self._journal:
-            moment = datetime.fromtimestamp(record.created).astimezone()
-            return f"{moment:%Y-%m-%d %H:%M:%S}.{int(record.msecs):03d} {record.levelname:7} {text}{fields}"
+            second = _local_time(int(record.created))
+            return f"{second}.{int(record.msecs):03d} {record.levelname:7} {text}{fields}"
         prefix = f"<{_priority(record.levelno)}>"
         return prefix + (text + fields).replace("\n", f"\n{prefix}")
 
@@ -117,6 +117,12 @@ def _quoted(value: str) -> str:
 def _one_line(text: str) -> str:
     """`text` without characters that would break the line or paint the terminal: strangers' words end up here."""
     return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+@functools.lru_cache(maxsize=1)
+def _local_time(second: int) -> str:
+    """A second since 1970 as it is told."""
+    return f"{datetime.fromtimestamp(second).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 @functools.cache

@@ -30,6 +30,7 @@ from pxed.site.sql.transaction import SqlTx
 from pxed.site.store import Tx
 from pxed.site.writer import Writer
 from pxed.transfers import Transfers
+from pxed.verdict_log import Soon, at_once
 from pxed.verdicts import Verdicts
 from pxed.web.agent import AgentApi
 from pxed.web.app import application
@@ -57,13 +58,20 @@ def utc_now() -> datetime:
 class Point:
     """Everything that decides and answers. Made once; `apply` gives it a new configuration while it runs."""
 
-    def __init__(self, config: Config, loaders: Loaders, key: bytes, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        config: Config,
+        loaders: Loaders,
+        key: bytes,
+        clock: Callable[[], datetime] = utc_now,
+        soon: Soon = at_once,
+    ) -> None:
         self.config = config
         self.loaders = loaders
         self.reader = ReopeningReader(self._open_reader, time.monotonic)
         self.writer = Writer(self._open_link, clock=clock)
         self.records = Records(self.writer, config, clock)
-        self.verdicts = Verdicts(self.reader, self.records, config, clock)
+        self.verdicts = Verdicts(self.reader, self.records, config, clock, soon)
         self.responder = Responder(self.verdicts, config, self.loaders.names, key, time.time, time.monotonic)
         self.transfers = Transfers(self.records, self.reader.plan)
         self._key = key
@@ -130,6 +138,7 @@ class Point:
     def close(self) -> None:
         """Writes what is waiting and gives the database up."""
         self._checker.close()
+        self.verdicts.flush()
         self.writer.close()
         self.reader.close()
 

@@ -112,7 +112,7 @@ class Service:
         pool = Pool(tftp_settings(self._config, self._listeners.interfaces, loaders, key), self._tftp_finished)
         pool.bind()
         privileges.become(user)
-        self._point = point = Point(self._config, loaders, key)
+        self._point = point = Point(self._config, loaders, key, soon=asyncio.get_running_loop().call_soon)
         self._trust_certificate(point)
         self._listeners.fast_path_of = point.fast_path
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from pxed.bucket import Bucket
@@ -30,18 +31,41 @@ _COUNTED_SECONDS = 30
 """How often it is said how many were not told."""
 
 
-class VerdictLog:
-    """Tells of the verdicts of one service point."""
+Soon = Callable[[Callable[[], None]], object]
+"""Calls something once, after what is under way: `call_soon` of an event loop."""
 
-    def __init__(self, records: Records) -> None:
+
+def at_once(call: Callable[[], None]) -> None:
+    """Where no event loop runs."""
+    call()
+
+
+class VerdictLog:
+    """Tells of the verdicts of one service point, `soon`: a third of an answer's time goes into it, and the answers of
+    a batch shall leave before."""
+
+    def __init__(self, records: Records, soon: Soon) -> None:
         self._records = records
+        self._soon = soon
+        self._to_tell: list[tuple[Facts, Evidence, Verdict, datetime]] = []
         self._last: OrderedDict[tuple[str, str], tuple[type[Verdict], str, datetime]] = OrderedDict()
         self._room = Bucket(TOLD_A_SECOND, TOLD_AT_ONCE)
         self._untold = 0
         self._untold_since = 0.0
 
     def tell(self, facts: Facts, evidence: Evidence, verdict: Verdict, now: datetime) -> None:
-        """Logs `verdict`, and notes it in the computer's history, unless it repeats the last one."""
+        """`verdict` is logged, and noted in the computer's history, unless it repeats the last one."""
+        self._to_tell.append((facts, evidence, verdict, now))
+        if len(self._to_tell) == 1:
+            self._soon(self.flush)
+
+    def flush(self) -> None:
+        """Tells what waits."""
+        waiting, self._to_tell = self._to_tell, []
+        for each in waiting:
+            self._tell(*each)
+
+    def _tell(self, facts: Facts, evidence: Evidence, verdict: Verdict, now: datetime) -> None:
         if verdict.rule in QUIET_RULES or self._is_repeat(facts, verdict, now):
             if log.isEnabledFor(logging.DEBUG):
                 self._log(logging.DEBUG, facts, evidence, verdict)

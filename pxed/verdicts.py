@@ -23,7 +23,7 @@ from pxed.records import Records
 from pxed.site.model import Evidence, Plan, Sighting
 from pxed.site.restraints import Stop
 from pxed.site.store import Reader
-from pxed.verdict_log import QUIET_RULES, TOLD_A_SECOND, TOLD_AT_ONCE, VerdictLog
+from pxed.verdict_log import QUIET_RULES, TOLD_A_SECOND, TOLD_AT_ONCE, Soon, VerdictLog, at_once
 from pxed.wire.architecture import LOADER_KEYS
 
 log = logging.getLogger("pxed.verdict")
@@ -39,13 +39,20 @@ the garbage collector has to look through, again and again, while nobody is answ
 class Verdicts:
     """Decides for one service point; `config` may be exchanged while it runs."""
 
-    def __init__(self, reader: Reader, records: Records, config: Config, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        records: Records,
+        config: Config,
+        clock: Callable[[], datetime],
+        soon: Soon = at_once,
+    ) -> None:
         self.config = config
         self._reader = reader
         self._records = records
         self._clock = clock
         self._kept = Kept()
-        self._log = VerdictLog(records)
+        self._log = VerdictLog(records, soon)
         self._room = Bucket(_A_SECOND, _AT_ONCE)
         self._identities = Identities(records.later, self._room)
         self._pace = Bucket(TOLD_A_SECOND, TOLD_AT_ONCE)
@@ -66,6 +73,10 @@ class Verdicts:
     def is_flood(self) -> bool:
         """Whether more is decided than is told and remembered: of so many at the last time that anything was."""
         return self._is_flood
+
+    def flush(self) -> None:
+        """Tells of what was decided, if that waits."""
+        self._log.flush()
 
     def passed_over(self, count: int) -> None:
         """So many clients more were answered with a verdict that is kept for all who are alike."""

@@ -1,7 +1,7 @@
 """Asking for a verdict: what is logged once, what is remembered, and what a broken database makes of it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -14,6 +14,7 @@ from pxed.site.event import EventKind
 from pxed.site.identity import IdentifierKind, IdentifierList
 from pxed.site.model import Evidence, Kind, Plan
 from pxed.site.store import Client as Identifiers
+from pxed.verdict_log import Soon, at_once
 from pxed.verdicts import Verdicts
 from pxed.wire.architecture import architecture
 from tests.site_in_memory import MemorySite
@@ -34,11 +35,11 @@ class BrokenSite(MemorySite):
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, soon: Soon = at_once) -> None:
         self.clock = Clock()
         self.site = BrokenSite(now=NOW)
         records = Records(DirectWriter(self.site), Config(), self.clock)
-        self.verdicts = Verdicts(self.site, records, Config(), self.clock)
+        self.verdicts = Verdicts(self.site, records, Config(), self.clock, soon)
 
 
 @pytest.fixture
@@ -69,6 +70,29 @@ def test_a_retry_is_not_logged_again_and_a_later_boot_is(bench: Bench, caplog: p
         "computer": "PC1",
         "rule": "nothing",
     }
+
+
+def test_verdicts_of_a_turn_are_told_together_after_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "pxed")
+    after: list[Callable[[], None]] = []
+    bench = Bench(after.append)
+    computer = add_computer(bench.site)
+    add_computer(bench.site, "PC2", mac="52:54:00:00:00:02", guid=None)
+    bench.verdicts.decide(FACTS)
+    bench.clock.advance(2)
+    bench.verdicts.decide(FACTS._replace(mac="52:54:00:00:00:02", guid=None))
+    assert texts(caplog) == []
+    (tell,) = after
+    tell()
+    assert [record.__dict__["computer"] for record in caplog.records] == ["PC1", "PC2"]
+    (event,) = [one for one in bench.site.events(str(computer.id), 10) if one.kind == "verdict"]
+    assert event.at == NOW  # and not when it was told
+    bench.verdicts.decide(FACTS._replace(stage=Stage.LOADER))
+    assert len(after) == 2
+    bench.verdicts.flush()
+    assert len(texts(caplog)) == 3
+    after[1]()
+    assert len(texts(caplog)) == 3
 
 
 def test_another_verdict_is_logged_at_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
