@@ -84,7 +84,7 @@ class Listeners:
         try:
             with ExitStack() as stack:
                 for listener, tls in bound.http:
-                    stack.enter_context(server.accepting(listener, tls))
+                    stack.enter_context(server.accepting(listener, interface.name, tls))
                 async with asyncio.TaskGroup() as tasks:
                     for endpoint in bound.endpoints:
                         tasks.create_task(endpoint.serve(self.fast_path_of(endpoint)))

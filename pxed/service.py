@@ -123,7 +123,7 @@ class Service:
 
     async def _run(self, point: Point, pool: Pool, key: bytes) -> None:
         application = point.application(self._interface_of)
-        server = WebServer(application, point.files, self._interface_of, DRAIN_SECONDS)
+        server = WebServer(application, point.files, DRAIN_SECONDS)
         control = web.AppRunner(control_application(partial(self._status, point, pool, server)), access_log=None)
         await server.start()
         await control.setup()

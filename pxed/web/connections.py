@@ -17,13 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fcntl import ioctl
-from functools import partial
 
 from pxed.web.request import Peer
-
-Serve = Callable[[socket.socket, Peer, Callable[[], None]], None]
-"""Takes over a connection that was accepted, as a socket that does not block, and closes it when it has ended. It may
-tell of that with the last argument; else it is found out within a second."""
 
 log = logging.getLogger("pxed.http")
 
@@ -54,19 +49,30 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 @dataclass(slots=True, eq=False)
-class _Connection:
+class Connection:
+    """One that was accepted."""
+
     socket: socket.socket
-    """whoever serves it closes it"""
-    address: str
+    """It does not block. Whoever serves the connection closes it, and may put another descriptor of it here."""
+    peer: Peer
+    interface: str
+    """the name of the one that it came by"""
     moved_at: float
     octets: tuple[int, int] = (0, 0)
     """acknowledged and received"""
 
     @property
+    def address(self) -> str:
+        """The client's."""
+        return self.peer[0]
+
+    @property
     def closed(self) -> bool:
+        """Whether it has ended."""
         return self.socket.fileno() < 0
 
     def look(self, now: float) -> None:
+        """Sees whether anything has moved."""
         info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _MOVED_AT + _MOVED.size)
         octets = _MOVED.unpack_from(info, _MOVED_AT)
         if octets != self.octets:
@@ -82,21 +88,25 @@ class _Connection:
             self.socket.shutdown(socket.SHUT_RDWR)
 
 
+Serve = Callable[[Connection], None]
+"""Takes over a connection. It may tell `Connections.forget` that it has ended; else that is found out in a second."""
+
+
 class Connections:
     """All of a service point, on all interfaces."""
 
     def __init__(self, most: int = MOST, most_of_one: int = MOST_OF_ONE) -> None:
         self._most, self._most_of_one = most, most_of_one
-        self._all: dict[_Connection, None] = {}
+        self._all: dict[Connection, None] = {}
         self._of: Counter[str] = Counter()
         self._patience = STILL_SECONDS
         self._refused = self._told = 0
         self._tell_at = self._sweep_at = 0.0
-        self._giving_way: deque[_Connection] = deque()
+        self._giving_way: deque[Connection] = deque()
 
     @contextmanager
-    def accepting(self, listener: socket.socket, serve: Serve) -> Iterator[None]:
-        """Takes connections from `listener` and gives them to `serve`, as long as the block lasts."""
+    def accepting(self, listener: socket.socket, interface: str, serve: Serve) -> Iterator[None]:
+        """Takes connections from `listener` on `interface` and gives them to `serve`, as long as the block lasts."""
         loop = asyncio.get_running_loop()
         pause: asyncio.TimerHandle | None = None
 
@@ -112,7 +122,7 @@ class Connections:
                     loop.remove_reader(listener)
                     pause = loop.call_later(_NO_DESCRIPTOR_SECONDS, loop.add_reader, listener, accept)
                     return
-                self._take(client, peer, serve)
+                self._take(client, peer, interface, serve)
 
         loop.add_reader(listener, accept)
         try:
@@ -121,6 +131,14 @@ class Connections:
             if pause is not None:
                 pause.cancel()
             loop.remove_reader(listener)
+
+    def forget(self, connection: Connection) -> None:
+        """It has ended."""
+        if connection in self._all:
+            del self._all[connection]
+            self._of[connection.address] -= 1
+            if not self._of[connection.address]:
+                del self._of[connection.address]
 
     async def run(self) -> None:
         """Ends those that are still for too long, until cancelled."""
@@ -144,7 +162,7 @@ class Connections:
         self._sweep()
         return {"connections": len(self._all), "refused": self._refused}
 
-    def _take(self, client: socket.socket, peer: Peer, serve: Serve) -> None:
+    def _take(self, client: socket.socket, peer: Peer, interface: str, serve: Serve) -> None:
         now, address = asyncio.get_running_loop().time(), peer[0]
         if not self._has_room(address, now):
             client.close()
@@ -152,14 +170,14 @@ class Connections:
             self._tell(address, now)
             return
         client.setblocking(False)
-        connection = _Connection(client, address, now)
+        connection = Connection(client, peer, interface, now)
         self._all[connection] = None
         self._of[address] += 1
         try:
-            serve(client, peer, partial(self._forget, connection))
+            serve(connection)
         except OSError as error:
             client.close()
-            self._forget(connection)
+            self.forget(connection)
             log.debug("no connection with %s: %s", address, error)
 
     def _has_room(self, address: str, now: float) -> bool:
@@ -173,7 +191,7 @@ class Connections:
             stillest = self._giving_way.popleft()
             if now - stillest.moved_at >= _GIVES_WAY_SECONDS:
                 stillest.end()
-                self._forget(stillest)
+                self.forget(stillest)
         return not self._is_full(address)
 
     def _is_full(self, address: str) -> bool:
@@ -185,7 +203,7 @@ class Connections:
             if not number % _LOOKED_AT_A_TURN:
                 await asyncio.sleep(0)
             if each.closed:
-                self._forget(each)
+                self.forget(each)
                 continue
             each.look(now)
             if now - each.moved_at >= self._patience:
@@ -193,14 +211,7 @@ class Connections:
 
     def _sweep(self) -> None:
         for each in [each for each in self._all if each.closed]:
-            self._forget(each)
-
-    def _forget(self, connection: _Connection) -> None:
-        if connection in self._all:
-            del self._all[connection]
-            self._of[connection.address] -= 1
-            if not self._of[connection.address]:
-                del self._of[connection.address]
+            self.forget(each)
 
     def _tell(self, address: str, now: float) -> None:
         """Not of each one: whoever connects too often would fill the log as well."""

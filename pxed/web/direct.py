@@ -2,10 +2,13 @@
 file in one go.
 
 A request that is no plain GET (`plain.py`), or whose answer would be anything but octets of a file, is aiohttp's, and
-from then on the connection as well: nothing is decided here that is not decided there.
+the connection with it: nothing is decided here that is not decided there. After a plain GET it comes back
+(`visits.py`).
 
-The event loop sees one descriptor for all of them, an epoll(7) that holds their sockets, and gives them one short turn
-however many can go on. The kernel hands out first the one that has waited longest.
+Those that wait for a request and those that wait until they can be sent more are two queues, so that a computer that
+asks what to boot is not behind hundreds of downloads. The event loop sees one descriptor for each, an epoll(7) that
+holds their sockets, and gives them one short turn however many can go on. The kernel hands out first the one that has
+waited longest.
 """
 
 from __future__ import annotations
@@ -16,77 +19,87 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 from pxed.content import ContentError, Opened
-from pxed.web.downloads import GONE, Pace
+from pxed.web.connections import Connection
+from pxed.web.downloads import GONE, TURN_SECONDS, Pace
 from pxed.web.files import ABORTED, Files, headers_of, version_of
 from pxed.web.part import Part, http_date, part_of
 from pxed.web.plain import PlainGet, PlainGets
-from pxed.web.request import InterfaceOf, Origin, Peer, origin_of_socket
+from pxed.web.request import peer_text
 
 _CLOSE = "Connection: close\r\n"
-HandOver = Callable[[socket.socket, bytes], None]
-"""Gives a connection, and what was read of it, to what serves everything else."""
+HandOver = Callable[[Connection, bytes, bool], None]
+"""Gives a connection, and what was read of it, to what serves everything else; whether that is one plain GET, after
+which the client may ask for more."""
 
-_TURN_SECONDS = 0.002
-"""After so long everything else on the loop has its turn. Requests and pieces have this in common: it is no longer than
-if each had a millisecond of its own."""
 _MOST_READ = 16 << 10
 """octets of requests that are taken from a connection at once; further ones wait in the kernel"""
-_ASKED, _TAKES = select.EPOLLIN | select.EPOLLRDHUP, select.EPOLLOUT | select.EPOLLRDHUP
-"""what is waited for before a request, and within an answer"""
+
+
+class _Queue:
+    """Connections that wait for `events` (epoll(7)); to be made on the event loop."""
+
+    def __init__(self, events: int) -> None:
+        self._events = events
+        self._ready = select.epoll()
+        self._waiting: dict[int, DirectConnection] = {}
+        self._loop = asyncio.get_running_loop()
+
+    def __iter__(self) -> Iterator[DirectConnection]:
+        """All that wait now."""
+        return iter(list(self._waiting.values()))
+
+    def add(self, client: socket.socket, connection: DirectConnection) -> None:
+        """Goes on when one of the events is there."""
+        self._ready.register(client, self._events)
+        if not self._waiting:
+            self._loop.add_reader(self._ready, self._turn)
+        self._waiting[client.fileno()] = connection
+
+    def remove(self, client: socket.socket) -> None:
+        """Waits no more."""
+        del self._waiting[client.fileno()]
+        self._ready.unregister(client)
+        if not self._waiting:
+            self._loop.remove_reader(self._ready)
+
+    def _turn(self) -> None:
+        end = time.monotonic() + TURN_SECONDS
+        while ready := self._ready.poll(0, 1):
+            descriptor, events = ready[0]
+            self._waiting[descriptor].go_on(events)
+            if time.monotonic() >= end:
+                return
 
 
 class Direct:
-    """All of them; to be made on the event loop."""
+    """All of them; to be made on the event loop. Who ended is told to `ended`."""
 
-    def __init__(self, files: Files, interface_of: InterfaceOf, hand_over: HandOver) -> None:
+    def __init__(self, files: Files, hand_over: HandOver, ended: Callable[[Connection], None]) -> None:
         self.files = files
-        self.interface_of = interface_of
         self.hand_over = hand_over
+        self.ended = ended
         self.gets = PlainGets()
         self.pace = Pace()
         self.loop = asyncio.get_running_loop()
         self.stopping = False
-        self._ready = select.epoll()
-        self._connections: dict[int, DirectConnection] = {}
+        self.asking = _Queue(select.EPOLLIN | select.EPOLLRDHUP)
+        self.taking = _Queue(select.EPOLLOUT | select.EPOLLRDHUP)
 
-    def take(self, client: socket.socket, peer: Peer, ended: Callable[[], None]) -> None:
-        """Serves a connection that was accepted, and tells when it has ended here."""
-        if not self._connections:
-            self.loop.add_reader(self._ready, self._turn)
-        self._connections[client.fileno()] = DirectConnection(self, client, peer, ended)
-        self._ready.register(client, _ASKED)
-
-    def wait(self, client: socket.socket, events: int) -> None:
-        """The connection goes on when one of `events` (epoll(7)) is there."""
-        self._ready.modify(client, events)
-
-    def leave(self, client: socket.socket) -> None:
-        """The connection is no longer served here."""
-        if self._connections.pop(client.fileno(), None) is None:
-            return
-        self._ready.unregister(client)
-        if not self._connections:
-            self.loop.remove_reader(self._ready)
+    def take(self, connection: Connection) -> None:
+        """Serves a connection on which no request is under way."""
+        served = DirectConnection(self, connection)
+        if self.stopping:
+            served.close()
 
     def stop(self) -> None:
         """Each connection ends with the request that is under way."""
         self.stopping = True
-        for connection in list(self._connections.values()):
-            if connection.is_idle:
-                connection.close()
-
-    def _turn(self) -> None:
-        end = time.monotonic() + _TURN_SECONDS
-        while ready := self._ready.poll(0, 1):
-            descriptor, events = ready[0]
-            self._connections[descriptor].go_on(events)
-            if time.monotonic() >= end:
-                return
+        for connection in self.asking:
+            connection.close()
 
 
 @dataclass(slots=True)
@@ -105,20 +118,15 @@ class _Answer:
 
 
 class DirectConnection:
-    """One connection."""
+    """One connection, as long as it is served here."""
 
-    def __init__(self, direct: Direct, client: socket.socket, peer: Peer, ended: Callable[[], None]) -> None:
+    def __init__(self, direct: Direct, connection: Connection) -> None:
         self._direct = direct
-        self._socket = client
-        self._peer = peer
-        self._ended = ended
-        self._waits_for = _ASKED
+        self._connection = connection
+        self._socket = connection.socket
         self._answer: _Answer | None = None
-
-    @property
-    def is_idle(self) -> bool:
-        """No request is under way."""
-        return self._answer is None
+        self._queue: _Queue | None = None
+        self._wait(direct.asking)
 
     def go_on(self, events: int) -> None:
         """The socket has one of the `events` that were waited for, or is of no use any more."""
@@ -137,13 +145,9 @@ class DirectConnection:
 
     def close(self) -> None:
         """Ends it when what was written is sent."""
-        self._leave()
+        self._wait(None)
         self._socket.close()
-        self._ended()
-
-    @cached_property
-    def _origin(self) -> Origin:
-        return origin_of_socket(self._socket, self._peer, self._direct.interface_of)
+        self._direct.ended(self._connection)
 
     def _read(self) -> None:
         try:
@@ -154,19 +158,19 @@ class DirectConnection:
             self.close()
             return
         asked = self._direct.gets.read(data)
-        if asked:
+        if asked and asked.is_of_a_file:
             self._answer = self._answer_to(asked)
         if self._answer:
             self._begin(self._answer)
         else:
-            self._hand_over(data)
+            self._hand_over(data, comes_back=asked is not None and not asked.last)
 
-    def _hand_over(self, data: bytes) -> None:
+    def _hand_over(self, data: bytes, *, comes_back: bool) -> None:
         if self._direct.stopping:
             self.close()
             return
-        self._leave()
-        self._direct.hand_over(self._socket, data)
+        self._wait(None)
+        self._direct.hand_over(self._connection, data, comes_back)
 
     def _answer_to(self, asked: PlainGet) -> _Answer | None:
         files = self._direct.files
@@ -203,12 +207,12 @@ class DirectConnection:
             began = time.monotonic()
             count = os.sendfile(self._socket.fileno(), answer.opened.fd, first, min(pace.piece, left))
         except BlockingIOError:
-            self._wait(_TAKES)
+            self._wait(self._direct.taking)
             return
         pace.learn(count, time.monotonic() - began)
         answer.sent += count
         if 0 < count < left:
-            self._wait(_TAKES)
+            self._wait(self._direct.taking)
         else:
             self._end(answer)
 
@@ -223,7 +227,7 @@ class DirectConnection:
                 self._socket.recv(_MOST_READ)
             self.close()
         else:
-            self._wait(_ASKED)
+            self._wait(self._direct.asking)
 
     def _abort(self) -> None:
         if self._answer:
@@ -234,15 +238,17 @@ class DirectConnection:
         self._answer = None
         os.close(answer.opened.fd)
         seconds = self._direct.loop.time() - answer.started
-        self._direct.files.tell(self._origin, answer.opened, answer.sent, seconds, outcome)
+        peer, interface = peer_text(self._connection.peer), self._connection.interface
+        self._direct.files.tell(peer, interface, answer.opened, answer.sent, seconds, outcome)
 
-    def _wait(self, events: int) -> None:
-        if events != self._waits_for:
-            self._waits_for = events
-            self._direct.wait(self._socket, events)
-
-    def _leave(self) -> None:
-        self._direct.leave(self._socket)
+    def _wait(self, queue: _Queue | None) -> None:
+        if queue is self._queue:
+            return
+        if self._queue:
+            self._queue.remove(self._socket)
+        self._queue = queue
+        if queue:
+            queue.add(self._socket, self)
 
 
 def _head(opened: Opened, part: Part, *, last: bool) -> bytes:

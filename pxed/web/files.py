@@ -76,16 +76,15 @@ class Files:
         except ConnectionError:
             pass  # it has gone, and nobody is left to be told
         finally:
-            self.tell(origin, opened, sent, clock() - started, outcome)
+            self.tell(origin.peer, origin.interface, opened, sent, clock() - started, outcome)
         return response
 
-    def tell(self, origin: Origin, opened: Opened, sent: int, seconds: float, outcome: str) -> None:
-        """A file was sent; `outcome` is ABORTED, or the request's method and the status of the answer."""
+    def tell(self, peer: str, interface: str, opened: Opened, sent: int, seconds: float, outcome: str) -> None:
+        """A file was sent to `peer`, an address and a port; `outcome` is ABORTED, or the request's method and the
+        status of the answer."""
         complete = outcome == "GET 200"
         outcome = "complete" if complete else outcome
-        transfer = Transfer(
-            "HTTP", origin.peer, origin.interface, opened.name, opened.grant, complete, sent, seconds, outcome
-        )
+        transfer = Transfer("HTTP", peer, interface, opened.name, opened.grant, complete, sent, seconds, outcome)
         self.transfers.finished(transfer)
 
 

@@ -27,20 +27,16 @@ class Opening:
         self._turnstile = Turnstile(_OPENED_A_TURN)
         self._under_way: set[asyncio.Task[None]] = set()
 
-    def open(
-        self, client: socket.socket, protocol: ProtocolFactory, *, tls: ssl.SSLContext | None = None, read: bytes = b""
-    ) -> None:
-        """`protocol` makes what serves the connection, of which `read` was read already."""
-        task = asyncio.create_task(self._open(client, protocol, tls, read))
+    def open(self, client: socket.socket, protocol: ProtocolFactory, tls: ssl.SSLContext | None = None) -> None:
+        """`protocol` makes what serves the connection."""
+        task = asyncio.create_task(self._open(client, protocol, tls))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _open(
-        self, client: socket.socket, protocol: ProtocolFactory, tls: ssl.SSLContext | None, read: bytes
-    ) -> None:
+    async def _open(self, client: socket.socket, protocol: ProtocolFactory, tls: ssl.SSLContext | None) -> None:
         await self._turnstile.turn()
         try:
-            serves = _Begin(protocol(), read) if read else protocol()
+            serves = protocol()
         except ConnectionAbortedError:
             client.close()
             return
@@ -51,18 +47,3 @@ class Opening:
             )
         except OSError as error:  # whoever has the transport closes the socket
             log.debug("no connection: %s", error)
-
-
-class _Begin(asyncio.Protocol):
-    """Gives a protocol what was read before it had the connection."""
-
-    def __init__(self, protocol: asyncio.Protocol, read: bytes) -> None:
-        self._protocol = protocol
-        self._read = read
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """As of asyncio, which reads nothing until this has returned."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of TCP
-        transport.set_protocol(self._protocol)
-        self._protocol.connection_made(transport)
-        self._protocol.data_received(self._read)

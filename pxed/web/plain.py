@@ -1,4 +1,5 @@
-"""Requests that are nothing but a GET of a file of a boot image, which is what most octets are asked for with.
+"""Requests that are nothing but a GET: of a file of a boot image, which is what most octets are asked for with, or of
+the boot script, which such requests come after.
 
 aiohttp's parser reads them (llhttp), a new one for each, so that nothing of one request can become part of another:
 what arrived must be one whole request and no more. Everything else is None here, and aiohttp's own business.
@@ -15,7 +16,10 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpRequestParser, HttpVersion11
 from aiohttp.http_exceptions import HttpProcessingError
 
-_BEGIN, _END = b"GET /b/", b"\r\n\r\n"
+_FILES, _SCRIPTS = "b/", "boot/"
+"""what the names of files of boot images and of boot scripts begin with"""
+_BEGIN = tuple(f"GET /{names}".encode() for names in (_FILES, _SCRIPTS))
+_END = b"\r\n\r\n"
 _LONGEST = 4096
 """octets; boot loaders need a few hundred"""
 _QUOTED_OR_QUERY = frozenset("%?#")
@@ -31,6 +35,11 @@ class PlainGet:
     headers: Mapping[str, str]
     last: bool
     """the client wants the connection closed afterwards"""
+
+    @property
+    def is_of_a_file(self) -> bool:
+        """Whether it is one of a boot image."""
+        return self.name.startswith(_FILES)
 
 
 class PlainGets:

@@ -6,7 +6,6 @@ The Host header is the client's word and is not asked.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,21 +39,18 @@ def origin_of(request: web.Request) -> Origin:
     transport = request.transport
     if transport is None:
         raise web.HTTPRequestTimeout
-    ours, theirs = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
-    return _origin(ours, theirs, request.app[INTERFACE_OF], encrypted=is_encrypted(transport))
+    address, port = transport.get_extra_info("sockname")[:2]
+    encrypted = is_encrypted(transport)
+    base_url = f"{'https' if encrypted else 'http'}://{address}:{port}"
+    peer = peer_text(transport.get_extra_info("peername"))
+    return Origin(base_url, address, encrypted, request.app[INTERFACE_OF](address), peer)
 
 
-def origin_of_socket(connection: socket.socket, peer: Peer, interface_of: InterfaceOf) -> Origin:
-    """A connection over TCP that is not encrypted."""
-    return _origin(connection.getsockname(), peer, interface_of, encrypted=False)
+def peer_text(peer: Peer) -> str:
+    """A client as logs name it."""
+    return f"{peer[0]}:{peer[1]}"
 
 
 def is_encrypted(transport: asyncio.BaseTransport) -> bool:
     """Whether a connection is TLS."""
     return transport.get_extra_info("sslcontext") is not None
-
-
-def _origin(ours: Peer, theirs: Peer, interface_of: InterfaceOf, *, encrypted: bool) -> Origin:
-    address, port = ours[:2]
-    base_url = f"{'https' if encrypted else 'http'}://{address}:{port}"
-    return Origin(base_url, address, encrypted, interface_of(address), f"{theirs[0]}:{theirs[1]}")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from aiohttp import web
 
-from pxed.web.connections import Connections
+from pxed.web.connections import Connection, Connections
 from pxed.web.direct import Direct
 from pxed.web.files import Files
 from pxed.web.opening import Opening
-from pxed.web.request import InterfaceOf, Peer
+from pxed.web.visits import Begun, Visiting, Visits
 
 _KEEP_ALIVE_SECONDS = 30.0
 """how long aiohttp waits for the next request on a connection"""
@@ -28,31 +27,37 @@ class WebServer:
         self,
         application: web.Application,
         files: Files,
-        interface_of: InterfaceOf,
         drain_seconds: float,
         connections: Connections | None = None,
     ) -> None:
         self._drain_seconds = drain_seconds
-        self._runner = web.AppRunner(
-            application, access_log=None, shutdown_timeout=drain_seconds, keepalive_timeout=_KEEP_ALIVE_SECONDS
-        )
         self._connections = connections or Connections()
         self._opening = Opening()
-        self._direct = Direct(files, interface_of, self._hand_over)
+        self._direct = Direct(files, self._hand_over, self._connections.forget)
+        self._visits = Visits(self._direct.take)
+        self._runner = web.AppRunner(
+            application,
+            access_log_class=self._visits.access_logger(),
+            shutdown_timeout=drain_seconds,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+        )
 
     async def start(self) -> None:
         """Makes ready for connections."""
         await self._runner.setup()
 
-    def accepting(self, listener: socket.socket, tls: ssl.SSLContext | None) -> AbstractContextManager[None]:
-        """Takes connections from `listener`, with TLS if there is a context, as long as the block lasts."""
+    def accepting(
+        self, listener: socket.socket, interface: str, tls: ssl.SSLContext | None
+    ) -> AbstractContextManager[None]:
+        """Takes connections from `listener` on `interface`, with TLS if there is a context, as long as the block
+        lasts."""
 
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # its connections inherit it
 
-        def encrypt(client: socket.socket, _: Peer, _ended: Callable[[], None]) -> None:
-            self._opening.open(client, self._aiohttp, tls=tls)
+        def encrypt(connection: Connection) -> None:
+            self._opening.open(connection.socket, self._aiohttp, tls)
 
-        return self._connections.accepting(listener, encrypt if tls else self._direct.take)
+        return self._connections.accepting(listener, interface, encrypt if tls else self._direct.take)
 
     async def run(self) -> None:
         """Ends connections on which nothing moves, until cancelled."""
@@ -67,8 +72,13 @@ class WebServer:
         """How many connections there are, and how many were refused since the service started."""
         return self._connections.status()
 
-    def _hand_over(self, client: socket.socket, read: bytes) -> None:
-        self._opening.open(client, self._aiohttp, read=read)
+    def _hand_over(self, connection: Connection, read: bytes, comes_back: bool) -> None:
+        def protocol() -> asyncio.Protocol:
+            if comes_back:
+                return Visiting(self._aiohttp(), read, connection, self._visits)
+            return Begun(self._aiohttp(), read)
+
+        self._opening.open(connection.socket, protocol)
 
     def _aiohttp(self) -> asyncio.Protocol:
         server = self._runner.server

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from pxed.content import Content
 from pxed.transfers import Transfer
@@ -68,17 +69,17 @@ class Point:
 
 @asynccontextmanager
 async def serving(
-    files: Files, most: int = 100, most_of_one: int = 100, tls: ssl.SSLContext | None = None
+    files: Files, *rooms: Any, most: int = 100, most_of_one: int = 100, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Point]:
     def interface_of(_: str) -> str:
         return "eth0"
 
     connections = Connections(most, most_of_one)
-    server = WebServer(application(interface_of, files), files, interface_of, 60, connections)
+    server = WebServer(application(interface_of, *rooms, files), files, 60, connections)
     await server.start()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
-        with server.accepting(listener, tls):
+        with server.accepting(listener, "eth0", tls):
             looking = asyncio.create_task(server.run())
             point = Point(server, connections, listener.getsockname()[1])
             yield point

@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from pxed.boot.token import Grant, seal
 from pxed.site.boot_image import Cpu
+from pxed.web.connections import Connection
 from pxed.web.direct import Direct
 from pxed.web.part import Part
 from tests.support import KEY
@@ -95,9 +97,9 @@ def by_aiohttp(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[bytes]]:
     handed_over: list[bytes] = []
     hand_over = DirectConnection._hand_over
 
-    def noting(connection: DirectConnection, data: bytes) -> None:
+    def noting(connection: DirectConnection, data: bytes, *, comes_back: bool) -> None:
         handed_over.append(data)
-        hand_over(connection, data)
+        hand_over(connection, data, comes_back=comes_back)
 
     monkeypatch.setattr(DirectConnection, "_hand_over", noting)
 
@@ -289,33 +291,60 @@ async def test_when_it_ends_requests_under_way_go_on_and_idle_connections_do_not
     await draining
 
 
+class Turns:
+    """Makes a piece of a file ten octets, of which there is time for two in a turn of the event loop, and notes in
+    which turn each is sent. The first ones take no time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.turn = 0.0, 0
+        self.begun: list[tuple[int, int]] = []
+        """turn and connection"""
+        self.sent: list[tuple[int, int]] = []
+        """those after the first"""
+        self._sendfile = os.sendfile
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+        monkeypatch.setattr(os, "sendfile", self._send)
+
+    def _send(self, connection: int, file: int, offset: int, count: int) -> int:
+        if offset:
+            self.now += 0.0007
+        (self.sent if offset else self.begun).append((self.turn, connection))
+        return self._sendfile(connection, file, offset, min(count, 10))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self.turn += 1
+            await asyncio.sleep(0)
+
+
 async def test_a_turn_ends_when_its_time_is_over_and_who_waited_longest_is_next(
     point: Point, noted: Noted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now, turn = 0.0, 0
-    served: list[tuple[int, int]] = []
-    whole = os.sendfile
-
-    def slow(connection: int, file: int, offset: int, count: int) -> int:
-        nonlocal now
-        now += 0.0015  # a turn has time for two
-        served.append((turn, connection))
-        return whole(connection, file, offset, min(count, 10))
-
     readers = [Reader(await point.connect()) for _ in range(5)]
     await until(lambda: point.connections.status()["connections"] == 5)
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    monkeypatch.setattr(os, "sendfile", slow)
+    turns = Turns(monkeypatch)
     for reader in readers:
         reader.client.send(request("kernel.efi", "Range: bytes=0-29"))
-    while noted.all.qsize() < 5:
-        turn += 1
-        await asyncio.sleep(0)
-    assert max(sum(one == number for one, _ in served) for number in range(turn + 1)) == 2
-    order = [connection for _, connection in served]
-    assert order == order[:5] * 3
+    await turns.until(lambda: noted.all.qsize() == 5)
+    assert max(Counter(turn for turn, _ in turns.sent).values()) == 2
+    order = [connection for _, connection in turns.sent]
+    assert order == order[:5] * 2
     assert len(set(order)) == 5
     assert [(await reader.answer())[2] for reader in readers] == [CONTENT[:30]] * 5
+
+
+async def test_a_request_is_not_behind_downloads(point: Point, monkeypatch: pytest.MonkeyPatch) -> None:
+    readers = [Reader(await point.connect()) for _ in range(41)]
+    await until(lambda: point.connections.status()["connections"] == 41)
+    turns = Turns(monkeypatch)
+    for reader in readers[:-1]:
+        reader.client.send(request("kernel.efi", "Range: bytes=0-99"))
+    await turns.until(lambda: len(turns.begun) == 40)
+    readers[-1].client.send(request("kernel.efi", "Range: bytes=0-9"))
+    asked_in = turns.turn
+    await turns.until(lambda: len(turns.begun) == 41)
+    assert turns.begun[-1][0] <= asked_in + 2
+    assert (await readers[-1].answer())[2] == CONTENT[:10]
 
 
 async def test_what_the_kernel_does_not_take_yet_goes_out_in_its_order(tmp_path: Path, directory: Path) -> None:
@@ -327,8 +356,8 @@ async def test_what_the_kernel_does_not_take_yet_goes_out_in_its_order(tmp_path:
         with contextlib.suppress(BlockingIOError):
             while ours.send(b"-"):
                 pass
-        direct = Direct(files_below(tmp_path), lambda _: "eth0", lambda *_: None)
-        direct.take(ours, peer, lambda: None)
+        direct = Direct(files_below(tmp_path), lambda *_: None, lambda _: None)
+        direct.take(Connection(ours, peer, "eth0", 0.0))
         client.setblocking(False)
         loop, received = asyncio.get_running_loop(), b""
         await loop.sock_sendall(client, request("kernel.efi", "Connection: close"))

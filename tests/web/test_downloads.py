@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -140,6 +141,7 @@ async def test_a_transport_that_is_closed_ends_its_download(connections: list[Co
 
 async def test_what_is_cancelled_leaves_no_descriptor(connections: list[Connection], fd: int) -> None:
     running, (first, second) = Downloads(), connections[:2]
+    gc.collect()  # descriptors of other tests, whose numbers could be given out again
     before = descriptors()
     cancelled = asyncio.create_task(running.send(first.transport, fd, WHOLE))
     whole = asyncio.create_task(running.send(second.transport, fd, WHOLE))

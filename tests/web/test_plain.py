@@ -1,4 +1,4 @@
-"""Which requests are taken the short way: one whole GET of a boot image's file, and nothing that resembles one."""
+"""Which requests are plain: one whole GET of a boot image's file or a boot script, and nothing that resembles one."""
 
 import pytest
 
@@ -12,6 +12,13 @@ async def test_a_plain_get() -> None:
     asked = PlainGets().read(HEAD + b"range: bytes=1-2\r\n\r\n")
     assert asked is not None
     assert (asked.name, asked.headers["Range"], asked.last) == ("b/token/kernel", "bytes=1-2", False)
+    assert asked.is_of_a_file
+
+
+async def test_one_of_a_script() -> None:
+    asked = PlainGets().read(PLAIN.replace(b"/b/", b"/boot/"))
+    assert asked is not None
+    assert not asked.is_of_a_file
 
 
 async def test_one_that_is_the_last() -> None:
@@ -34,7 +41,8 @@ async def test_one_that_is_the_last() -> None:
         PLAIN.replace(b"GET", b"HEAD"),
         PLAIN.replace(b"GET", b"get"),
         PLAIN.replace(b"1.1", b"1.0"),
-        PLAIN.replace(b"/b/", b"/boot/"),
+        PLAIN.replace(b"/b/", b"/boots/"),
+        PLAIN.replace(b"/b/", b"/api/"),
         PLAIN.replace(b"/b/", b"/B/"),
         PLAIN.replace(b"kernel", b"kern%65l"),
         PLAIN.replace(b"kernel", b"kernel?"),
@@ -54,7 +62,7 @@ async def test_one_that_is_the_last() -> None:
         HEAD + b"X\r\n\r\n",
     ],
 )
-async def test_everything_else_is_not_for_the_short_way(data: bytes) -> None:
+async def test_everything_else_is_not_plain(data: bytes) -> None:
     gets = PlainGets()
     assert gets.read(data) is None
     assert gets.read(PLAIN) is not None  # and what was wrong with one leaves no trace in the next
