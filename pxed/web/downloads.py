@@ -33,17 +33,15 @@ class Pace:
     """How fast the kernel takes files, of which most are in its page cache."""
 
     def __init__(self) -> None:
+        self.piece = _LEAST_PIECE
+        """octets that it takes in about one turn"""
         self._pace = _LEAST_PIECE / TURN_SECONDS
-
-    @property
-    def piece(self) -> int:
-        """Octets that it takes in about one turn."""
-        return min(max(int(self._pace * TURN_SECONDS), _LEAST_PIECE), _LARGEST_PIECE)
 
     def learn(self, octets: int, seconds: float) -> None:
         """It took so many in so long."""
         if octets >= _TELLING and seconds:
             self._pace += _WEIGHT * (octets / seconds - self._pace)
+            self.piece = min(max(int(self._pace * TURN_SECONDS), _LEAST_PIECE), _LARGEST_PIECE)
 
 
 @dataclass(slots=True, eq=False)

@@ -21,8 +21,8 @@ from pxed.web.part import Part, Version, part_of
 from pxed.web.request import Origin, origin_of
 from pxed.web.sending import Sender
 
-_TYPES = {".efi": "application/efi", ".iso": "application/vnd.efi-iso", ".img": "application/vnd.efi-img"}
-"""What UEFI HTTP boot goes by (EDK2 NetworkPkg/HttpBootDxe/HttpBootSupport.c)."""
+_TYPES = {"efi": "application/efi", "iso": "application/vnd.efi-iso", "img": "application/vnd.efi-img"}
+"""What UEFI HTTP boot goes by (EDK2 NetworkPkg/HttpBootDxe/HttpBootSupport.c), by what is after a name's last dot."""
 
 _STATUS = {Problem.NOT_FOUND: web.HTTPNotFound, Problem.DENIED: web.HTTPForbidden}
 
@@ -60,8 +60,10 @@ class Files:
         """Ends when the last octet was handed to the kernel, and tells how it went."""
         clock = asyncio.get_running_loop().time
         started = clock()
-        part = part_of(version_of(opened), request.method, request.headers)
-        response = web.StreamResponse(status=part.status, headers=headers_of(opened, part))
+        version = version_of(opened)
+        part = part_of(version, request.method, request.headers)
+        headers = headers_of(version, content_type(opened.name), part)
+        response = web.StreamResponse(status=part.status, headers=headers)
         response.content_length = part.count
         sent, outcome = 0, ABORTED
         try:
@@ -93,26 +95,25 @@ def version_of(opened: Opened) -> Version:
     return Version(opened.size, opened.mtime_ns)
 
 
-def headers_of(opened: Opened, part: Part) -> dict[str, str]:
-    """The headers that tell of a file, all but Content-Length."""
-    version = version_of(opened)
-    suffix = os.path.splitext(opened.name)[1].lower()  # noqa: PTH122 - a client's name is no path of ours
-    headers = dict(_headers_of(version, suffix if suffix in _TYPES else ""))
+def content_type(name: str) -> str:
+    """Of a file, by its name."""
+    return _TYPES.get(name.rpartition(".")[2].lower(), "application/octet-stream")
+
+
+@lru_cache(maxsize=256)  # of files that are asked for again and again
+def headers_of(version: Version, kind: str, part: Part) -> Mapping[str, str]:
+    """The headers that tell of a file of the content type `kind`, all but Content-Length."""
+    headers: dict[str, str] = {
+        hdrs.ACCEPT_RANGES: "bytes",
+        hdrs.CONTENT_TYPE: kind,
+        hdrs.ETAG: version.etag,
+        hdrs.LAST_MODIFIED: version.last_modified,
+    }
     if part.status is HTTPStatus.PARTIAL_CONTENT:
         headers[hdrs.CONTENT_RANGE] = f"bytes {part.first}-{part.first + part.count - 1}/{version.size}"
     if part.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         headers[hdrs.CONTENT_RANGE] = f"bytes */{version.size}"
     return headers
-
-
-@lru_cache(maxsize=256)  # of files that are asked for again and again
-def _headers_of(version: Version, suffix: str) -> Mapping[str, str]:
-    return {
-        hdrs.ACCEPT_RANGES: "bytes",
-        hdrs.CONTENT_TYPE: _TYPES.get(suffix, "application/octet-stream"),
-        hdrs.ETAG: version.etag,
-        hdrs.LAST_MODIFIED: version.last_modified,
-    }
 
 
 def _transport_of(request: web.Request) -> asyncio.Transport:
