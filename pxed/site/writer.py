@@ -39,6 +39,9 @@ HISTORY_SECONDS = 0.25
 HISTORY_BATCH = 64
 """Droppable jobs written at one time, besides lines of history: a claim waits behind no more, and sightings made up by
 a stranger cost no more."""
+COMMIT_SECONDS = 0.01
+"""Transactions begin no more often: what a storm of computers submits meanwhile goes into the same one, and each costs
+as much processor as some answers."""
 PAUSE_SECONDS = 0.0005
 """Before a droppable job, or LINES of history, as long as nobody waits for anything: a thread that computes on and on
 is given a processor for 4 ms at a time, for which answers would wait where there is no other."""
@@ -77,6 +80,7 @@ class Writer:
         self._changed = threading.Condition()
         self._idle = False
         self._closing = False
+        self._close_asked = threading.Event()
         self._failing = False
         self.dropped = 0
         """droppable jobs that were never written"""
@@ -113,10 +117,12 @@ class Writer:
         with self._changed:
             self._closing = True
             self._changed.notify()
+        self._close_asked.set()
         self._thread.join()
 
     def _work(self) -> None:
         while batch := self._next_batch():
+            next_commit = time.monotonic() + COMMIT_SECONDS
             submitted, droppable = batch
             try:
                 outcomes = self._write(submitted, droppable)
@@ -128,6 +134,7 @@ class Writer:
                 self._succeeded()
                 for settle, outcome in outcomes:
                     settle(outcome)
+            self._close_asked.wait(max(0.0, next_commit - time.monotonic()))
         self._disconnect()
 
     def _next_batch(self) -> tuple[list[_Job], list[_Droppable]] | None:

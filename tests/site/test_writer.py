@@ -83,6 +83,23 @@ def test_what_gathers_is_committed_together(engine: Engine) -> None:
     assert commands.count("COMMIT") == 2  # the gate's own, and one for the five hundred
 
 
+def test_what_comes_soon_after_a_commit_is_committed_together(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pxed.site.writer.COMMIT_SECONDS", 3600.0)
+    commands: list[str] = []
+
+    class Told(Link):
+        def command(self, text: str) -> Row | None:
+            commands.append(text)
+            return super().command(text)
+
+    writer = Writer(lambda: Told(engine))
+    writer.submit(add("first")).result(WAIT)
+    futures = [writer.submit(add(f"c{number}")) for number in range(5)]
+    writer.close()  # for which nobody waits an hour
+    assert [future.result(WAIT).name for future in futures] == [f"c{number}" for number in range(5)]
+    assert commands.count("COMMIT") == 2
+
+
 def test_a_failing_job_harms_no_other(engine: Engine, writer: Writer) -> None:
     def fails(tx: Tx) -> None:
         tx.add_collection("half")
