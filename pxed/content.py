@@ -16,10 +16,10 @@ import re
 import stat
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from pxed.boot.token import Grant, TokenError, unseal_grant
 from pxed.errors import Unavailable
@@ -76,8 +76,7 @@ class ContentError(Exception):
         super().__init__(f"{problem.value}: {reason}")
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """An open regular file; whoever gets it closes `fd`."""
 
     fd: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pxed.boot.token import Grant
 from pxed.errors import StoreError
@@ -17,8 +17,7 @@ from pxed.wire.tftp import ErrorCode
 log = logging.getLogger("pxed.transfer")
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """One file, sent or not."""
 
     protocol: str

@@ -12,6 +12,7 @@ import logging
 import socket
 import struct
 import termios
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -37,6 +38,8 @@ _LOOKED_AT_A_TURN = 256
 _SWEEP_SECONDS = 0.1
 """When there are too many it is looked no more often than that which of them have ended."""
 _ACCEPTED_A_TURN = 16
+_TURN_SECONDS = 0.001
+"""No further one is taken in this turn of the event loop after so long, since serving it may begin at once."""
 _NO_DESCRIPTOR_SECONDS = 1.0
 """after which accept(2) is tried again when it failed"""
 _TELL_SECONDS = 60.0
@@ -112,6 +115,7 @@ class Connections:
 
         def accept() -> None:
             nonlocal pause
+            end = time.monotonic() + _TURN_SECONDS
             for _ in range(_ACCEPTED_A_TURN):
                 try:
                     client, peer = listener.accept()
@@ -123,6 +127,8 @@ class Connections:
                     pause = loop.call_later(_NO_DESCRIPTOR_SECONDS, loop.add_reader, listener, accept)
                     return
                 self._take(client, peer, interface, serve)
+                if time.monotonic() >= end:
+                    return
 
         loop.add_reader(listener, accept)
         try:

@@ -92,10 +92,12 @@ class Direct:
         self.taking = _Queue(select.EPOLLOUT | select.EPOLLRDHUP)
 
     def take(self, connection: Connection) -> None:
-        """Serves a connection on which no request is under way."""
+        """Serves a connection on which no request is under way; the next one may be there already."""
         served = DirectConnection(self, connection)
         if self.stopping:
             served.close()
+        else:
+            served.go_on(select.EPOLLIN)
 
     def stop(self) -> None:
         """Each connection ends with the request that is under way."""
@@ -122,13 +124,14 @@ class _Answer:
 class DirectConnection:
     """One connection, as long as it is served here."""
 
+    __slots__ = ("_answer", "_connection", "_direct", "_queue", "_socket")
+
     def __init__(self, direct: Direct, connection: Connection) -> None:
         self._direct = direct
         self._connection = connection
         self._socket = connection.socket
         self._answer: _Answer | None = None
         self._queue: _Queue | None = None
-        self._wait(direct.asking)
 
     def go_on(self, events: int) -> None:
         """The socket has one of the `events` that were waited for, or is of no use any more."""
@@ -155,6 +158,7 @@ class DirectConnection:
         try:
             data = self._socket.recv(_MOST_READ)
         except BlockingIOError:
+            self._wait(self._direct.asking)
             return
         if not data:
             self.close()
@@ -184,7 +188,7 @@ class DirectConnection:
             version = version_of(opened)
             part = part_of(version, "GET", asked.headers)
             last = asked.last or self._direct.stopping
-            if part.count:
+            if part.length:
                 head = _head(version, content_type(opened.name), part, last=last)
                 return _Answer(opened, part, last, self._direct.loop.time(), head)
         except BaseException:
@@ -202,7 +206,7 @@ class DirectConnection:
     def _send(self, answer: _Answer) -> None:
         """As much as the kernel takes, a piece at most."""
         pace = self._direct.pace
-        first, left = answer.part.first + answer.sent, answer.part.count - answer.sent
+        first, left = answer.part.first + answer.sent, answer.part.length - answer.sent
         try:
             while answer.head:
                 answer.head = answer.head[self._socket.send(answer.head) :]
@@ -220,7 +224,7 @@ class DirectConnection:
 
     def _end(self, answer: _Answer) -> None:
         """The last octet was handed to the kernel, or the file has no more."""
-        if answer.sent < answer.part.count:
+        if answer.sent < answer.part.length:
             raise ConnectionAbortedError  # a client that waits for the rest must see that it ends
         self._tell(answer, f"GET {answer.part.status}")
         if answer.last or self._direct.stopping:
@@ -263,4 +267,4 @@ def _head(version: Version, kind: str, part: Part, *, last: bool) -> bytes:
 def _lasting_head(version: Version, kind: str, part: Part) -> bytes:
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers_of(version, kind, part).items()])
     status = f"HTTP/1.1 {part.status.value} {part.status.phrase}\r\n"
-    return f"{status}{lines}Content-Length: {part.count}\r\n".encode("ascii")
+    return f"{status}{lines}Content-Length: {part.length}\r\n".encode("ascii")

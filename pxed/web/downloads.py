@@ -63,7 +63,7 @@ class _Download:
         """
         if self.transport.is_closing():
             raise ConnectionResetError
-        first, left = self.part.first + self.sent, self.part.count - self.sent
+        first, left = self.part.first + self.sent, self.part.length - self.sent
         try:
             count = os.sendfile(self.connection, self.fd, first, min(piece, left))
         except BlockingIOError:
@@ -83,7 +83,7 @@ class Downloads:
     async def send(self, transport: asyncio.Transport, fd: int, part: Part) -> int:
         """Sends `part` of the file `fd` after what the transport still holds; how many octets went, fewer if the file
         ends before. ConnectionError if the client is gone."""
-        if not part.count:
+        if not part.length:
             return 0
         connection = os.dup(transport.get_extra_info("socket").fileno())
         download = _Download(transport, connection, fd, part, asyncio.get_running_loop().create_future())

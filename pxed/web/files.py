@@ -64,14 +64,14 @@ class Files:
         part = part_of(version, request.method, request.headers)
         headers = headers_of(version, content_type(opened.name), part)
         response = web.StreamResponse(status=part.status, headers=headers)
-        response.content_length = part.count
+        response.content_length = part.length
         sent, outcome = 0, ABORTED
         try:
             await response.prepare(request)
             if request.method == hdrs.METH_GET:
                 transport = _transport_of(request)
                 sent = await self._sender.send(transport, response, opened.fd, part)
-                if sent < part.count:
+                if sent < part.length:
                     transport.abort()  # the file became shorter: a client that waits for the rest must see that it ends
                     raise ConnectionAbortedError
             outcome = f"{request.method} {part.status}"
@@ -110,7 +110,7 @@ def headers_of(version: Version, kind: str, part: Part) -> Mapping[str, str]:
         hdrs.LAST_MODIFIED: version.last_modified,
     }
     if part.status is HTTPStatus.PARTIAL_CONTENT:
-        headers[hdrs.CONTENT_RANGE] = f"bytes {part.first}-{part.first + part.count - 1}/{version.size}"
+        headers[hdrs.CONTENT_RANGE] = f"bytes {part.first}-{part.first + part.length - 1}/{version.size}"
     if part.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         headers[hdrs.CONTENT_RANGE] = f"bytes */{version.size}"
     return headers

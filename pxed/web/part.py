@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
 from http import HTTPStatus
+from typing import NamedTuple
 
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
 """One range. Several, other units and nonsense are not understood, and the whole file is sent (section 14.2)."""
 _TAG = re.compile(r'(?:W/)?"[^"]*"')
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """What tells one content of a file from another."""
 
     size: int
@@ -47,14 +46,13 @@ class Version:
         return datetime.fromtimestamp(self._seconds, UTC) > parsed.replace(tzinfo=parsed.tzinfo or UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What is sent: 200 and 206 have octets, 304, 412 and 416 have none."""
 
     status: HTTPStatus
     first: int = 0
     """where it begins"""
-    count: int = 0
+    length: int = 0
     """octets"""
 
 

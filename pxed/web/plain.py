@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiohttp import hdrs
 from aiohttp.base_protocol import BaseProtocol
@@ -26,8 +26,7 @@ _QUOTED_OR_QUERY = frozenset("%?#")
 _MORE_TO_IT = (hdrs.CONTENT_LENGTH, hdrs.TRANSFER_ENCODING, hdrs.EXPECT, hdrs.UPGRADE)
 
 
-@dataclass(frozen=True, slots=True)
-class PlainGet:
+class PlainGet(NamedTuple):
     """GET over HTTP/1.1, without a body."""
 
     name: str

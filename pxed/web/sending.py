@@ -36,7 +36,7 @@ class Sender:
     async def _send_encrypted(self, response: web.StreamResponse, fd: int, part: Part) -> int:
         """From the page cache as a rule."""
         sent = 0
-        while piece := os.pread(fd, min(_ENCRYPTED_PIECE, part.count - sent), part.first + sent):
+        while piece := os.pread(fd, min(_ENCRYPTED_PIECE, part.length - sent), part.first + sent):
             await self._turnstile.turn()
             await response.write(piece)
             sent += len(piece)

@@ -72,7 +72,7 @@ async def test_all_get_their_parts_at_once(connections: list[Connection], fd: in
         asyncio.gather(*(one.receive(500_000) for one in connections)),
     )
     assert sent == [500_000] * len(connections)
-    assert received == [CONTENT[part.first : part.first + part.count] for part in parts]
+    assert received == [CONTENT[part.first : part.first + part.length] for part in parts]
 
 
 async def test_a_turn_ends_when_its_time_is_over_and_who_waited_longest_is_next(
@@ -195,5 +195,5 @@ async def test_a_piece_is_what_the_kernel_takes_in_a_turn(
     running, part = Downloads(), Part(HTTPStatus.OK, 0, 10**9)
     for pace, piece in ((1e6, 1 << 20), (2e9, 2_000_000), (1e12, 8 << 20), (2e9, 2_000_000)):
         seconds_each = 1 / pace
-        assert await running.send(connections[0].transport, fd, part) == part.count
+        assert await running.send(connections[0].transport, fd, part) == part.length
         assert asked[-2] == pytest.approx(piece, rel=0.01)

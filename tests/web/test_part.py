@@ -96,4 +96,4 @@ def test_preconditions(headers: dict[str, str], part: Part) -> None:
 def test_whatever_is_asked_the_part_lies_in_the_file(size: int, wanted: str, date: str) -> None:
     headers = {"Range": wanted, "If-Modified-Since": date}
     part = part_of(Version(size, 0), "GET", headers)
-    assert 0 <= part.first <= part.first + part.count <= size
+    assert 0 <= part.first <= part.first + part.length <= size
