@@ -110,7 +110,7 @@ after round; figures are medians over the rounds, with the smallest and the larg
 of what they are in each round, since the machine is not equally fast all the time. Loads measured on different days
 may be of different machines. The server runs on one processor and the load on another, in two network namespaces with
 a virtual cable between them, where the kernel cuts a server's batch into single frames, as for a plain network card,
-unless a title says that the card does it.
+unless a title says that the card does it. TCP finds its pace by CUBIC, Linux's default, whatever the machine's is.
 
 What the kernel does to receive a frame at the load's end is done by the processor that sent it and counts as the
 server's, for every server alike; on a network it is the client's. To have little of it in the figures, the load's end

@@ -60,6 +60,18 @@ def lines(engine: Engine) -> list[str]:
         return [each.text for each in tx.events(None, 1000)]
 
 
+class NotingLink(Link):
+    """Notes the commands that it runs."""
+
+    def __init__(self, engine: Engine, commands: list[str]) -> None:
+        super().__init__(engine)
+        self._commands = commands
+
+    def command(self, text: str) -> Row | None:
+        self._commands.append(text)
+        return super().command(text)
+
+
 def test_a_job_is_done_when_its_future_is(engine: Engine, writer: Writer) -> None:
     added = writer.submit(lambda tx: tx.add_collection("c")).result(WAIT)
     with transaction(engine, "") as tx:
@@ -68,13 +80,7 @@ def test_a_job_is_done_when_its_future_is(engine: Engine, writer: Writer) -> Non
 
 def test_what_gathers_is_committed_together(engine: Engine) -> None:
     commands: list[str] = []
-
-    class Told(Link):
-        def command(self, text: str) -> Row | None:
-            commands.append(text)
-            return super().command(text)
-
-    writer = Writer(lambda: Told(engine))
+    writer = Writer(lambda: NotingLink(engine, commands))
     gate = Gate(writer)
     futures = [writer.submit(add(f"c{number}")) for number in range(500)]
     gate.open()
@@ -86,13 +92,7 @@ def test_what_gathers_is_committed_together(engine: Engine) -> None:
 def test_what_comes_soon_after_a_commit_is_committed_together(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pxed.site.writer.COMMIT_SECONDS", 3600.0)
     commands: list[str] = []
-
-    class Told(Link):
-        def command(self, text: str) -> Row | None:
-            commands.append(text)
-            return super().command(text)
-
-    writer = Writer(lambda: Told(engine))
+    writer = Writer(lambda: NotingLink(engine, commands))
     writer.submit(add("first")).result(WAIT)
     futures = [writer.submit(add(f"c{number}")) for number in range(5)]
     writer.close()  # for which nobody waits an hour
