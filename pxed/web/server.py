@@ -13,7 +13,7 @@ from pxed.web.connections import Connection, Connections
 from pxed.web.direct import Direct
 from pxed.web.files import Files
 from pxed.web.opening import Opening
-from pxed.web.visits import Begun, Visiting, Visits
+from pxed.web.visits import Answered, Begun, Visiting
 
 _KEEP_ALIVE_SECONDS = 30.0
 """how long aiohttp waits for the next request on a connection"""
@@ -34,10 +34,9 @@ class WebServer:
         self._connections = connections or Connections()
         self._opening = Opening()
         self._direct = Direct(files, self._hand_over, self._connections.forget)
-        self._visits = Visits(self._direct.take)
         self._runner = web.AppRunner(
             application,
-            access_log_class=self._visits.access_logger(),
+            access_log_class=Answered,
             shutdown_timeout=drain_seconds,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
         )
@@ -75,7 +74,7 @@ class WebServer:
     def _hand_over(self, connection: Connection, read: bytes, comes_back: bool) -> None:
         def protocol() -> asyncio.Protocol:
             if comes_back:
-                return Visiting(self._aiohttp(), read, connection, self._visits)
+                return Visiting(self._aiohttp(), read, connection, self._direct.take)
             return Begun(self._aiohttp(), read)
 
         self._opening.open(connection.socket, protocol)
