@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from fcntl import ioctl
 
 from pxed.web.request import Peer
+from pxed.web.turns import TURN_SECONDS
 
 log = logging.getLogger("pxed.http")
 
@@ -38,8 +39,6 @@ _LOOKED_AT_A_TURN = 256
 _SWEEP_SECONDS = 0.1
 """When there are too many it is looked no more often than that which of them have ended."""
 _ACCEPTED_A_TURN = 16
-_TURN_SECONDS = 0.001
-"""No further one is taken in this turn of the event loop after so long, since serving it may begin at once."""
 _NO_DESCRIPTOR_SECONDS = 1.0
 """after which accept(2) is tried again when it failed"""
 _TELL_SECONDS = 60.0
@@ -115,7 +114,7 @@ class Connections:
 
         def accept() -> None:
             nonlocal pause
-            end = time.monotonic() + _TURN_SECONDS
+            end = time.monotonic() + TURN_SECONDS
             for _ in range(_ACCEPTED_A_TURN):
                 try:
                     client, peer = listener.accept()
@@ -127,7 +126,7 @@ class Connections:
                     pause = loop.call_later(_NO_DESCRIPTOR_SECONDS, loop.add_reader, listener, accept)
                     return
                 self._take(client, peer, interface, serve)
-                if time.monotonic() >= end:
+                if time.monotonic() >= end:  # to serve it may have begun at once
                     return
 
         loop.add_reader(listener, accept)

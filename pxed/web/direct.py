@@ -6,19 +6,16 @@ the connection with it: nothing is decided here that is not decided there. After
 (`visits.py`).
 
 Those that wait for a request and those that wait until they can be sent more are two queues, so that a computer that
-asks what to boot is not behind hundreds of downloads. The event loop sees one descriptor for each, an epoll(7) that
-holds their sockets, and gives them one short turn however many can go on. The kernel hands out first the one that has
-waited longest.
+asks what to boot is not behind hundreds of downloads.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fcntl import ioctl
 from functools import lru_cache
@@ -26,10 +23,11 @@ from termios import FIONREAD
 
 from pxed.content import ContentError, Opened
 from pxed.web.connections import Connection
-from pxed.web.downloads import GONE, TURN_SECONDS, Pace
+from pxed.web.downloads import Pace
 from pxed.web.files import ABORTED, Files, content_type, headers_of, version_of
 from pxed.web.part import Part, Version, http_date, part_of
 from pxed.web.plain import PlainGet, PlainGets
+from pxed.web.ready import GONE, REQUESTS, ROOM, Queue
 from pxed.web.request import peer_text
 
 _CLOSE = "Connection: close\r\n"
@@ -39,42 +37,6 @@ which the client may ask for more."""
 
 _MOST_READ = 16 << 10
 """octets of requests that are taken from a connection at once; further ones wait in the kernel"""
-
-
-class _Queue:
-    """Connections that wait for `events` (epoll(7)); to be made on the event loop."""
-
-    def __init__(self, events: int) -> None:
-        self._events = events
-        self._ready = select.epoll()
-        self._waiting: dict[int, DirectConnection] = {}
-        self._loop = asyncio.get_running_loop()
-
-    def __iter__(self) -> Iterator[DirectConnection]:
-        """All that wait now."""
-        return iter(list(self._waiting.values()))
-
-    def add(self, client: socket.socket, connection: DirectConnection) -> None:
-        """Goes on when one of the events is there."""
-        self._ready.register(client, self._events)
-        if not self._waiting:
-            self._loop.add_reader(self._ready, self._turn)
-        self._waiting[client.fileno()] = connection
-
-    def remove(self, client: socket.socket) -> None:
-        """Waits no more."""
-        del self._waiting[client.fileno()]
-        self._ready.unregister(client)
-        if not self._waiting:
-            self._loop.remove_reader(self._ready)
-
-    def _turn(self) -> None:
-        end = time.monotonic() + TURN_SECONDS
-        while ready := self._ready.poll(0, 1):
-            descriptor, events = ready[0]
-            self._waiting[descriptor].go_on(events)
-            if time.monotonic() >= end:
-                return
 
 
 class Direct:
@@ -88,8 +50,8 @@ class Direct:
         self.pace = Pace()
         self.loop = asyncio.get_running_loop()
         self.stopping = False
-        self.asking = _Queue(select.EPOLLIN | select.EPOLLRDHUP)
-        self.taking = _Queue(select.EPOLLOUT | select.EPOLLRDHUP)
+        self.asking: Queue[DirectConnection] = Queue(REQUESTS)
+        self.taking: Queue[DirectConnection] = Queue(ROOM)
 
     def take(self, connection: Connection) -> None:
         """Serves a connection on which no request is under way; the next one may be there already."""
@@ -97,7 +59,7 @@ class Direct:
         if self.stopping:
             served.close()
         else:
-            served.go_on(select.EPOLLIN)
+            served.go_on(0)
 
     def stop(self) -> None:
         """Each connection ends with the request that is under way."""
@@ -131,9 +93,9 @@ class DirectConnection:
         self._connection = connection
         self._socket = connection.socket
         self._answer: _Answer | None = None
-        self._queue: _Queue | None = None
+        self._queue: Queue[DirectConnection] | None = None
 
-    def go_on(self, events: int) -> None:
+    def go_on(self, events: int) -> bool:
         """The socket has one of the `events` that were waited for, or is of no use any more."""
         try:
             if self._answer is None:
@@ -147,6 +109,7 @@ class DirectConnection:
         except BaseException:
             self._abort()  # or it would be tried again for ever
             raise
+        return True
 
     def close(self) -> None:
         """Ends it when what was written is sent."""
@@ -248,14 +211,14 @@ class DirectConnection:
         peer, interface = peer_text(self._connection.peer), self._connection.interface
         self._direct.files.tell(peer, interface, answer.opened, answer.sent, seconds, outcome)
 
-    def _wait(self, queue: _Queue | None) -> None:
+    def _wait(self, queue: Queue[DirectConnection] | None) -> None:
         if queue is self._queue:
             return
         if self._queue:
-            self._queue.remove(self._socket)
+            self._queue.remove(self._socket.fileno())
         self._queue = queue
         if queue:
-            queue.add(self._socket, self)
+            queue.add(self._socket.fileno(), self)
 
 
 def _head(version: Version, kind: str, part: Part, *, last: bool) -> bytes:

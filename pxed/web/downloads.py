@@ -1,8 +1,5 @@
 """Files that go out with sendfile(2), by the hundred, in turns.
 
-The event loop sees one descriptor for all of them, an epoll(7) that holds their connections, and gives them one short
-turn however many can go on. The kernel hands out first the one that has waited longest.
-
 Each piece that a file is cut into costs both ends a wake-up, and TCP perhaps a slow start, so a piece is as large as
 the kernel takes it in about one turn: that is measured, since it differs with network cards.
 """
@@ -11,20 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import time
 from dataclasses import dataclass, field
 
 from pxed.web.part import Part
+from pxed.web.ready import GONE, ROOM, Queue
+from pxed.web.turns import TURN_SECONDS
 
-TURN_SECONDS = 0.001
-"""after so long no further piece is begun before everything else on the loop had its turn"""
 _LEAST_PIECE, _LARGEST_PIECE = 1 << 20, 8 << 20
 """octets that are given to the kernel at once"""
 _TELLING = 256 << 10
 """octets; fewer say more about a connection that was nearly full than about the kernel's pace"""
-GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-"""The client sends no more, and the transport has closed its end, or will; our own descriptor would keep it open."""
 _WEIGHT = 0.25
 """of the latest piece against those before"""
 
@@ -53,31 +47,52 @@ class _Download:
     """A descriptor of our own: the transport closes its one when it likes, and its number may become another's."""
     fd: int
     part: Part
+    pace: Pace
+    queue: Queue[_Download]
     done: asyncio.Future[None]
     sent: int = 0
 
-    def advance(self, piece: int) -> bool:
-        """Sends at most `piece` octets, which never pass through this process; False if there is no more to do.
-
-        ConnectionError if the client is gone.
-        """
-        if self.transport.is_closing():
-            raise ConnectionResetError
-        first, left = self.part.first + self.sent, self.part.length - self.sent
+    def go_on(self, events: int) -> bool:
+        """Sends a piece; False if the answer's head goes first, which is the loop's."""
+        if self.transport.get_write_buffer_size() and not events & GONE:
+            return False
         try:
-            count = os.sendfile(self.connection, self.fd, first, min(piece, left))
+            # the transport of one that is gone has closed its end, or will; our own descriptor would keep it open
+            if events & GONE or self.transport.is_closing():
+                raise ConnectionResetError
+            if not self._advance():
+                self._finish(None)
+        except OSError as error:
+            self._finish(error)
+        return True
+
+    def _advance(self) -> bool:
+        """Sends at most a piece, which never passes through this process; False if there is no more to do."""
+        first, left = self.part.first + self.sent, self.part.length - self.sent
+        began = time.monotonic()
+        try:
+            count = os.sendfile(self.connection, self.fd, first, min(self.pace.piece, left))
         except BlockingIOError:
             return True
+        self.pace.learn(count, time.monotonic() - began)
         self.sent += count
         return 0 < count < left
+
+    def _finish(self, error: OSError | None) -> None:
+        self.queue.remove(self.connection)
+        if self.done.done():
+            return  # cancelled a moment ago
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
 
 
 @dataclass(slots=True)
 class Downloads:
     """All that are under way; none of them waits long, nor does anything else on the loop."""
 
-    _writable: select.epoll = field(default_factory=select.epoll)
-    _under_way: dict[int, _Download] = field(default_factory=dict)
+    _queue: Queue[_Download] = field(default_factory=lambda: Queue(ROOM))
     _pace: Pace = field(default_factory=Pace)
 
     async def send(self, transport: asyncio.Transport, fd: int, part: Part) -> int:
@@ -86,52 +101,12 @@ class Downloads:
         if not part.length:
             return 0
         connection = os.dup(transport.get_extra_info("socket").fileno())
-        download = _Download(transport, connection, fd, part, asyncio.get_running_loop().create_future())
+        done = asyncio.get_running_loop().create_future()
+        download = _Download(transport, connection, fd, part, self._pace, self._queue, done)
         try:
-            self._add(download)
-            await download.done
+            self._queue.add(connection, download)
+            await done
         finally:
-            self._remove(download)
+            self._queue.remove(connection)
             os.close(connection)
         return download.sent
-
-    def _turn(self) -> None:
-        now = time.monotonic()
-        end = now + TURN_SECONDS
-        while now < end and (ready := self._writable.poll(0, 1)):
-            descriptor, events = ready[0]
-            download = self._under_way[descriptor]
-            if download.transport.get_write_buffer_size() and not events & GONE:
-                return  # the answer's head goes first, and it is the loop that sends it
-            before = download.sent
-            try:
-                if events & GONE:
-                    raise ConnectionResetError
-                if not download.advance(self._pace.piece):
-                    self._finish(download, None)
-            except OSError as error:
-                self._finish(download, error)
-            began, now = now, time.monotonic()
-            self._pace.learn(download.sent - before, now - began)
-
-    def _finish(self, download: _Download, error: OSError | None) -> None:
-        self._remove(download)
-        if download.done.done():
-            return  # cancelled a moment ago
-        if error is None:
-            download.done.set_result(None)
-        else:
-            download.done.set_exception(error)
-
-    def _add(self, download: _Download) -> None:
-        if not self._under_way:
-            asyncio.get_running_loop().add_reader(self._writable, self._turn)
-        self._under_way[download.connection] = download
-        self._writable.register(download.connection, select.EPOLLOUT | select.EPOLLRDHUP)
-
-    def _remove(self, download: _Download) -> None:
-        if self._under_way.pop(download.connection, None) is None:
-            return  # it was finished
-        self._writable.unregister(download.connection)
-        if not self._under_way:
-            asyncio.get_running_loop().remove_reader(self._writable)

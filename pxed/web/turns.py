@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+TURN_SECONDS = 0.001
+"""after so long nothing further of a kind is begun before everything else on the loop had its turn"""
+
 
 class Turnstile:
     """Lets so many tasks through in one turn of the event loop, first come, first served."""
