@@ -5,109 +5,16 @@ import contextlib
 import os
 import re
 import socket
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pxed.boot.token import Grant, seal
-from pxed.site.boot_image import Cpu
 from pxed.web.connections import Connection
 from pxed.web.direct import Direct
 from pxed.web.part import Part
-from tests.support import KEY
-from tests.web.serving import Noted, Point, files_below, serving, until
-
-CONTENT = os.urandom(300_000)
-LARGE = 10**8
-"""octets: more than the buffers between two sockets ever hold"""
-PATH = f"/b/{seal(Grant(1, 1, 7, Cpu.AMD64, 10), KEY)}"
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    """Of the boot image."""
-    directory = tmp_path / "images" / "7" / "amd64"
-    directory.mkdir(parents=True)
-    (directory / "kernel.efi").write_bytes(CONTENT)
-    (directory / "empty").write_bytes(b"")
-    with (directory / "large").open("wb") as file:
-        file.truncate(LARGE)
-    return directory
-
-
-@pytest.fixture
-def noted() -> Noted:
-    return Noted()
-
-
-@pytest.fixture
-async def point(tmp_path: Path, directory: Path, noted: Noted) -> AsyncIterator[Point]:
-    async with serving(files_below(tmp_path, noted)) as point:
-        yield point
-
-
-def request(name: str, *headers: str, method: str = "GET") -> bytes:
-    return "\r\n".join([f"{method} {PATH}/{name} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
-
-
-class Reader:
-    """What comes over a connection, an answer at a time."""
-
-    def __init__(self, client: socket.socket) -> None:
-        self.client = client
-        self._data = b""
-
-    async def ask(self, data: bytes) -> tuple[str, dict[str, str], bytes]:
-        await asyncio.get_running_loop().sock_sendall(self.client, data)
-        return await self.answer(head_only=data.startswith(b"HEAD"))
-
-    async def answer(self, *, head_only: bool = False) -> tuple[str, dict[str, str], bytes]:
-        """Status, headers and body."""
-        while b"\r\n\r\n" not in self._data:
-            await self._more()
-        head, self._data = self._data.split(b"\r\n\r\n", 1)
-        status, *lines = head.decode().split("\r\n")
-        headers = dict(line.split(": ", 1) for line in lines)
-        count = 0 if head_only else int(headers.get("Content-Length", 0))
-        while len(self._data) < count:
-            await self._more()
-        body, self._data = self._data[:count], self._data[count:]
-        return status, headers, body
-
-    async def ended(self) -> bool:
-        try:
-            return not await asyncio.get_running_loop().sock_recv(self.client, 1)
-        except ConnectionResetError:
-            return True
-
-    async def _more(self) -> None:
-        data = await asyncio.get_running_loop().sock_recv(self.client, 1 << 20)
-        if not data:
-            raise EOFError
-        self._data += data
-
-
-@pytest.fixture
-def by_aiohttp(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[bytes]]:
-    """Tells of the requests that were handed over to aiohttp since it was asked last."""
-    from pxed.web.direct import DirectConnection
-
-    handed_over: list[bytes] = []
-    hand_over = DirectConnection._hand_over
-
-    def noting(connection: DirectConnection, data: bytes, *, comes_back: bool) -> None:
-        handed_over.append(data)
-        hand_over(connection, data, comes_back=comes_back)
-
-    monkeypatch.setattr(DirectConnection, "_hand_over", noting)
-
-    def told() -> list[bytes]:
-        told, handed_over[:] = list(handed_over), []
-        return told
-
-    return told
+from tests.web.reading import CONTENT, LARGE, Reader, request
+from tests.web.serving import Noted, Point, files_below, until
 
 
 def opened(name: str) -> bool:
@@ -289,62 +196,6 @@ async def test_when_it_ends_requests_under_way_go_on_and_idle_connections_do_not
     assert len((await busy.answer())[2]) == LARGE
     assert await busy.ended()
     await draining
-
-
-class Turns:
-    """Makes a piece of a file ten octets, of which there is time for two in a turn of the event loop, and notes in
-    which turn each is sent. The first ones take no time."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now, self.turn = 0.0, 0
-        self.begun: list[tuple[int, int]] = []
-        """turn and connection"""
-        self.sent: list[tuple[int, int]] = []
-        """those after the first"""
-        self._sendfile = os.sendfile
-        monkeypatch.setattr("time.monotonic", lambda: self.now)
-        monkeypatch.setattr(os, "sendfile", self._send)
-
-    def _send(self, connection: int, file: int, offset: int, count: int) -> int:
-        if offset:
-            self.now += 0.0007
-        (self.sent if offset else self.begun).append((self.turn, connection))
-        return self._sendfile(connection, file, offset, min(count, 10))
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self.turn += 1
-            await asyncio.sleep(0)
-
-
-async def test_a_turn_ends_when_its_time_is_over_and_who_waited_longest_is_next(
-    point: Point, noted: Noted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    readers = [Reader(await point.connect()) for _ in range(5)]
-    await until(lambda: point.connections.status()["connections"] == 5)
-    turns = Turns(monkeypatch)
-    for reader in readers:
-        reader.client.send(request("kernel.efi", "Range: bytes=0-29"))
-    await turns.until(lambda: noted.all.qsize() == 5)
-    assert max(Counter(turn for turn, _ in turns.sent).values()) == 2
-    order = [connection for _, connection in turns.sent]
-    assert order == order[:5] * 2
-    assert len(set(order)) == 5
-    assert [(await reader.answer())[2] for reader in readers] == [CONTENT[:30]] * 5
-
-
-async def test_a_request_is_not_behind_downloads(point: Point, monkeypatch: pytest.MonkeyPatch) -> None:
-    readers = [Reader(await point.connect()) for _ in range(41)]
-    await until(lambda: point.connections.status()["connections"] == 41)
-    turns = Turns(monkeypatch)
-    for reader in readers[:-1]:
-        reader.client.send(request("kernel.efi", "Range: bytes=0-99"))
-    await turns.until(lambda: len(turns.begun) == 40)
-    readers[-1].client.send(request("kernel.efi", "Range: bytes=0-9"))
-    asked_in = turns.turn
-    await turns.until(lambda: len(turns.begun) == 41)
-    assert turns.begun[-1][0] <= asked_in + 2
-    assert (await readers[-1].answer())[2] == CONTENT[:10]
 
 
 async def test_what_the_kernel_does_not_take_yet_goes_out_in_its_order(tmp_path: Path, directory: Path) -> None:
