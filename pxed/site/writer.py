@@ -79,8 +79,7 @@ class Writer:
         self._next_history = float("-inf")
         self._changed = threading.Condition()
         self._idle = False
-        self._closing = False
-        self._close_asked = threading.Event()
+        self._closing = threading.Event()
         self._failing = False
         self.dropped = 0
         """droppable jobs that were never written"""
@@ -91,7 +90,7 @@ class Writer:
         """Runs `job` in a transaction soon; its result is known when it is durable. From any thread."""
         future: Future[T] = Future()
         with self._changed:
-            if self._closing:
+            if self._closing.is_set():
                 future.set_exception(StoreError("the service is stopping", temporary=True))
             elif len(self._submitted) >= self._queue:
                 future.set_exception(StoreError("too many changes wait for the database", temporary=True))
@@ -115,9 +114,8 @@ class Writer:
     def close(self) -> None:
         """Writes what is waiting, once, and ends the thread. Droppable jobs that cannot be written are lost."""
         with self._changed:
-            self._closing = True
+            self._closing.set()
             self._changed.notify()
-        self._close_asked.set()
         self._thread.join()
 
     def _work(self) -> None:
@@ -134,20 +132,20 @@ class Writer:
                 self._succeeded()
                 for settle, outcome in outcomes:
                     settle(outcome)
-            self._close_asked.wait(max(0.0, next_commit - time.monotonic()))
+            self._closing.wait(max(0.0, next_commit - time.monotonic()))
         self._disconnect()
 
     def _next_batch(self) -> tuple[list[_Job], list[_Droppable]] | None:
         """What waits, as soon as something does and it is time for it; None at the end."""
         with self._changed:
             if self._failing:
-                self._changed.wait_for(lambda: self._submitted or self._closing, RETRY_SECONDS)
-            while not self._submitted and not self._closing and (seconds := self._history_due()) > 0:
+                self._changed.wait_for(lambda: self._submitted or self._closing.is_set(), RETRY_SECONDS)
+            while not self._submitted and not self._closing.is_set() and (seconds := self._history_due()) > 0:
                 self._changed.wait(seconds if seconds < float("inf") else None)
             self._idle = False
             submitted = [self._submitted.popleft() for _ in range(min(BATCH, len(self._submitted)))]
             # in trouble (the last free block of a disk), what somebody waits for goes alone
-            alone = submitted and (self._failing or (self._history_due() > 0 and not self._closing))
+            alone = submitted and (self._failing or (self._history_due() > 0 and not self._closing.is_set()))
             droppable = [] if alone else self._next_history_batch()
         if not submitted and not droppable:
             return None
@@ -195,7 +193,7 @@ class Writer:
     def _give_way(self) -> None:
         """Leaves the processor to others for a moment, unless somebody waits for this thread."""
         with self._changed:
-            if not self._submitted and not self._closing:
+            if not self._submitted and not self._closing.is_set():
                 self._changed.wait(PAUSE_SECONDS)
 
     @contextmanager
@@ -227,7 +225,7 @@ class Writer:
             log.error("%s; history waits", error)
         with self._changed:
             self._failing = True
-            if isinstance(error, StoreError) and not self._closing:
+            if isinstance(error, StoreError) and not self._closing.is_set():
                 self._put_back(self._lines, [job for job in droppable if isinstance(job, Line)])
                 self._put_back(self._droppable, [job for job in droppable if not isinstance(job, Line)])
             else:
