@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from pxed.site.boot_image import Cpu, ImageFile, ImageVariant
 from pxed.site.database import open_database
 from pxed.site.draft import Draft
 from pxed.site.model import Kind
-from pxed.site.sql import Link, transaction
+from pxed.site.sql import Database, transaction
 from pxed.verdict_log import TOLD_AT_ONCE
 
 _LOADER = "snponly.efi"
@@ -212,16 +213,16 @@ def make_site(state: Path, computers: int) -> None:
     """A site of so many computers in one collection, to which something optional is advertised."""
     (state / "tftp").mkdir(parents=True)
     (state / "tftp" / _LOADER).write_bytes(b"MZ")
-    engine = open_database("sqlite:///pxed.db", state, create=True)
+    database = open_database("sqlite:///pxed.db", state, create=True)
     now = datetime.now(UTC)
-    with transaction(engine, "bench", now) as tx:
+    with transaction(database, "bench", now) as tx:
         home = tx.add_collection(_COLLECTION)
         image = tx.add_boot_image("linux")
         tx.add_variant(image.id, ImageVariant(Cpu.AMD64, ImageFile("vmlinuz", 1, "0" * 64), (), ""))
         tx.put_sequence("install", "linux", "{}")
         tx.advertise(Draft("Install", Kind.OPTIONAL, "install", _COLLECTION, now - timedelta(hours=1)))
     for text, rows in _rows(computers, home.id):
-        _insert(Link(engine), text, rows)
+        _insert(database, text, rows)
 
 
 def _rows(computers: int, collection: int) -> Iterator[tuple[str, Iterator[tuple[object, ...]]]]:
@@ -232,12 +233,11 @@ def _rows(computers: int, collection: int) -> Iterator[tuple[str, Iterator[tuple
     yield "INSERT INTO membership (computer_id, collection_id) VALUES (?, ?)", ((i, collection) for i in ids)
 
 
-def _insert(link: Link, text: str, rows: Iterator[tuple[object, ...]]) -> None:
-    try:
-        with link.transaction():
-            link.connection.connection.cursor().executemany(text, rows)  # type: ignore[arg-type]
-    finally:
-        link.close()
+def _insert(database: Database, text: str, rows: Iterator[tuple[object, ...]]) -> None:
+    with closing(database.connect()) as driver:
+        driver.execute("BEGIN")
+        driver.execute_many(text, rows)
+        driver.execute("COMMIT")
 
 
 def _dnsmasq(load: Load, hosts: int, directory: Path) -> Server:

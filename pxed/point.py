@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
-from sqlalchemy.engine import Engine
 
 from pxed.config import Config
 from pxed.content import Content
@@ -23,9 +22,11 @@ from pxed.responder.endpoint import Endpoint
 from pxed.responder.fastpath import FastPath
 from pxed.site.database import open_database
 from pxed.site.reopening import ReopeningReader
+from pxed.site.sql.driver import Database
 from pxed.site.sql.flows import flow_site
 from pxed.site.sql.link import Link
 from pxed.site.sql.reader import SqlReader
+from pxed.site.sql.statement import import_maker
 from pxed.site.sql.transaction import SqlTx
 from pxed.site.store import Tx
 from pxed.site.writer import Writer
@@ -89,6 +90,7 @@ class Point:
 
     def open_site(self) -> None:
         """Opens the database, makes it on the first start; if it cannot be had, says so and goes on without."""
+        import_maker()
         try:
             self.reader.plan()
         except StoreError as error:
@@ -151,6 +153,6 @@ class Point:
     def _open_reader(self) -> SqlReader:
         return SqlReader(self._open_database(_ANSWER_SECONDS))
 
-    def _open_database(self, answer_seconds: float | None = None) -> Engine:
+    def _open_database(self, answer_seconds: float | None = None) -> Database:
         url, state_dir = self.config.database.url, self.config.service.state_dir
         return open_database(url, state_dir, create=True, busy_seconds=_BUSY_SECONDS, answer_seconds=answer_seconds)

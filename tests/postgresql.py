@@ -15,9 +15,7 @@ from types import TracebackType
 from typing import Any
 
 import psycopg
-from sqlalchemy import create_engine
-from sqlalchemy.engine import URL, Engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.engine import URL
 
 from pxed.site.database import open_database
 from pxed.site.tables import metadata
@@ -152,13 +150,3 @@ class Server:
             group=self._user if os.geteuid() == 0 else None,
             extra_groups=[] if os.geteuid() == 0 else None,
         )
-
-
-def shared_engine(url: URL) -> Engine:
-    """One connection for all that ask, as a site in memory has it."""
-    return create_engine(
-        url.set(drivername="postgresql+psycopg"),
-        poolclass=StaticPool,
-        isolation_level="AUTOCOMMIT",
-        use_native_hstore=False,
-    )

@@ -10,33 +10,42 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import create_engine
-from sqlalchemy.engine import Engine
-from sqlalchemy.pool import StaticPool
-
 from pxed.site.database import open_database
 from pxed.site.model import Advertisement, Evidence, PasswordScope, Plan, PxeRecord
 from pxed.site.restraints import Tally
-from pxed.site.sql import Link, SqlReader, SqlTx
+from pxed.site.sql import Database, Link, SqlReader, SqlTx
+from pxed.site.sql.driver import Driver
+from pxed.site.sql.sqlite import SqliteDriver
 from pxed.site.store import Client
+
+
+class OneConnection:
+    """A database with one connection for all that ask, which stays open when they close theirs."""
+
+    def __init__(self, called: str, driver: Driver) -> None:
+        self.called = called
+        self.close = driver.close
+        driver.close = lambda: None  # type: ignore[method-assign]
+        self._driver = driver
+
+    def connect(self) -> Driver:
+        return self._driver
 
 
 class MemorySite(SqlTx):
     """A Reader and a Tx in one; every statement commits. `now` is the instant of the edits to come."""
 
     @staticmethod
-    def make_engine() -> Engine:
-        """For an empty site. One connection for all that ask, in autocommit mode."""
+    def make_database() -> Database:
+        """With an empty site."""
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         connection.deserialize(_empty_site())
         connection.execute("PRAGMA foreign_keys = ON")
-        return create_engine(
-            "sqlite://", creator=lambda: connection, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
-        )
+        return OneConnection("memory", SqliteDriver(connection))
 
     def __init__(self, user: str = "", now: datetime = datetime(2025, 1, 1, tzinfo=UTC)) -> None:
-        self._engine = self.make_engine()
-        super().__init__(Link(self._engine), user, now)
+        self._database = self.make_database()
+        super().__init__(Link(self._database), user, now)
 
     @property
     def now(self) -> datetime:
@@ -73,7 +82,7 @@ class MemorySite(SqlTx):
 
     def _reader(self) -> SqlReader:
         # a new one each time: a reader looks for commits of other connections, and here is only one
-        return SqlReader(self._engine)
+        return SqlReader(self._database)
 
     def _raise_change(self) -> None:
         self._raised = False  # every edit is a transaction of its own

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from pxed.cli.output import print_json, say
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
-
     from pxed.config import Config
+    from pxed.site.sql import Database
     from pxed.site.store import Tx
 
 
@@ -94,11 +93,11 @@ class Session:
             say(f"and {len(messages) - _MESSAGES} more; --json lists them all")
 
     @cached_property
-    def database(self) -> Engine:
+    def database(self) -> Database:
         """The site's database, which is there already, for reading; StoreError if it is not or cannot be read."""
         return self._open(create=False)
 
-    def _open(self, *, create: bool) -> Engine:
+    def _open(self, *, create: bool) -> Database:
         from pxed.site.database import open_database
 
         if create:

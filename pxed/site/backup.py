@@ -12,20 +12,19 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy.engine import Engine
-
 from pxed.errors import PxedError, Refused, StoreError, UsageError
 from pxed.files import sync_directory
-from pxed.site.sql.faults import called
+from pxed.site.sql.driver import Database
+from pxed.site.sql.sqlite import SqliteDatabase
 
 
-def back_up(database: Engine, file: Path) -> int:
+def back_up(database: Database, file: Path) -> int:
     """Writes the site into `file`, which must not exist, for its owner alone; its size in octets.
 
     Whole and on disk, or not there. UsageError if the site is not in SQLite, Refused if the file is there, StoreError
     if the site is damaged, PxedError if something cannot be read or written.
     """
-    if database.dialect.name != "sqlite":
+    if not isinstance(database, SqliteDatabase):
         raise UsageError("the site is in PostgreSQL; pg_dump makes a backup of it")
     if os.path.lexists(file):
         raise Refused(f"{file} is there already; a backup replaces nothing")
@@ -44,12 +43,12 @@ def back_up(database: Engine, file: Path) -> int:
     except OSError as error:
         raise PxedError(f"{file} cannot be written: {error.strerror}") from None
     except sqlite3.Error as error:
-        raise PxedError(f"{file} cannot be made from {called(database.url)}: {error}") from error
+        raise PxedError(f"{file} cannot be made from {database.called}: {error}") from error
 
 
-def _copy(database: Engine, file: Path) -> None:
-    with closing(database.raw_connection()) as source, closing(sqlite3.connect(file)) as target:
-        source.cursor().connection.backup(target)
+def _copy(database: SqliteDatabase, file: Path) -> None:
+    with closing(database.connect()) as source, closing(sqlite3.connect(file)) as target:
+        source.connection.backup(target)
         (found,) = target.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
-        raise StoreError(f"{called(database.url)} is damaged and no backup is made: {found}")
+        raise StoreError(f"{database.called} is damaged and no backup is made: {found}")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError
-
 from pxed.errors import StoreError, StoreMissing
-from pxed.site.sql.faults import called
+from pxed.site.sql.driver import Database
 from pxed.site.sql.link import Link
-from pxed.site.sql.sqlite import WHO_MAKES_IT, sqlite_engine
-from pxed.site.tables import REVISIONS
+from pxed.site.sql.sqlite import WHO_MAKES_IT, SqliteDatabase, path_in
+
+REVISIONS = ("0001", "0002")
+"""All revisions of the schema, oldest first; the last is what this program works with."""
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one: longer than the import of many thousand computers holds the lock."""
@@ -28,58 +27,67 @@ def open_database(
     create: bool = False,
     busy_seconds: float = BUSY_SECONDS,
     answer_seconds: float | None = None,
-) -> Engine:
-    """An engine for the site's database, which has the schema of this program when it is returned.
+) -> Database:
+    """The site's database, which has the schema of this program when it is returned.
 
     `url` is as in the configuration: `sqlite:///pxed.db` (relative to `state_dir`) or a SQLAlchemy URL of PostgreSQL.
-    A database that does not exist is made if `create` says so: verbs that only read do not. Connections are not
-    pooled; each link opens its own and closes it. StoreError says what is wrong and what would be right.
+    A database that does not exist is made if `create` says so: verbs that only read do not. Each link opens a
+    connection of its own and closes it. StoreError says what is wrong and what would be right.
 
     A database on a server that does not answer a statement within `answer_seconds` counts as gone: unless they are
     given, a little longer than another writer is waited for.
     """
     patience = busy_seconds + _MORE_SECONDS
-    engine = _engine(url, state_dir, create, busy_seconds, answer_seconds or patience)
-    link = Link(engine)
+    database = _database(url, state_dir, create, busy_seconds, answer_seconds or patience)
+    link = Link(database)
     try:
-        revision = _revision(link, engine.url)
+        revision = _revision(link, database.called)
         if revision is None and not create:
-            raise StoreMissing(f"there is no site in {called(engine.url)} yet; {WHO_MAKES_IT}")
+            raise StoreMissing(f"there is no site in {database.called} yet; {WHO_MAKES_IT}")
     finally:
         link.close()
     if revision != REVISIONS[-1]:
-        link = Link(_engine(url, state_dir, create, busy_seconds, patience))
+        link = Link(_database(url, state_dir, create, busy_seconds, patience))
         try:
-            _migrate(link, engine.url)
+            _migrate(link, database.called)
         finally:
             link.close()
-    return engine
+    return database
 
 
-def _engine(url: str, state_dir: Path, create: bool, busy_seconds: float, answer_seconds: float) -> Engine:
+def _database(url: str, state_dir: Path, create: bool, busy_seconds: float, answer_seconds: float) -> Database:
+    file = path_in(url, state_dir)
+    if file is None:
+        return _on_server(url, busy_seconds, answer_seconds)
+    database = SqliteDatabase(file, busy_seconds)
+    database.require_file(create=create)
+    return database
+
+
+def _on_server(url: str, busy_seconds: float, answer_seconds: float) -> Database:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         parsed = make_url(url)
         kind = parsed.get_backend_name()
-        if kind == "sqlite":
-            return sqlite_engine(parsed, state_dir, create=create, busy_seconds=busy_seconds)
         if kind == "postgresql":
-            from pxed.site.sql.postgresql import postgresql_engine
+            from pxed.site.sql.postgresql import PostgresDatabase
 
-            return postgresql_engine(parsed, busy_seconds, answer_seconds)
+            return PostgresDatabase(parsed, busy_seconds, answer_seconds)
     except ArgumentError as error:
         raise StoreError(f"the database URL cannot be used: {error}; sqlite:///pxed.db would do") from None
     except ImportError as error:
         advice = f"{sys.executable} -m pip install 'psycopg[binary]' brings it"
         raise StoreError(f"the driver of PostgreSQL is missing ({error}); {advice}") from None
-    raise StoreError(f"the database URL names {kind}; SQLite and PostgreSQL can be used")
+    raise StoreError(f"the database URL names {parsed.drivername}; sqlite:///... and postgresql://... can be used")
 
 
-def _revision(link: Link, url: URL) -> str | None:
+def _revision(link: Link, where: str) -> str | None:
     """Of the schema, None if there is none; StoreError if it is newer or something else's. No alembic needed."""
     tables = link.tables()
     if not tables:
         return None
-    where = called(url)
     row = link.command("SELECT version_num FROM alembic_version") if "alembic_version" in tables else None
     if row is None:
         raise StoreError(f"{where} holds tables of something else; give pxed one of its own")
@@ -91,13 +99,17 @@ def _revision(link: Link, url: URL) -> str | None:
     return revision
 
 
-def _migrate(link: Link, url: URL) -> None:
+def _migrate(link: Link, where: str) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = link.connection
+    with link.faults():
+        connection = link.as_sqlalchemy()
+        if not connection.in_transaction():
+            connection.begin()  # alembic commits none but its own
+    config.attributes["connection"] = connection
     with link.transaction(), link.faults():
-        if _revision(link, url) != REVISIONS[-1]:  # asked again under the lock: another process may have done it
+        if _revision(link, where) != REVISIONS[-1]:  # asked again under the lock: another process may have done it
             command.upgrade(config, REVISIONS[-1])

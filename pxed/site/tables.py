@@ -24,9 +24,6 @@ from sqlalchemy import (
     true,
 )
 
-REVISIONS = ("0001", "0002")
-"""All revisions of the schema, oldest first; the last is what this program works with."""
-
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -61,8 +61,8 @@ def test_what_cannot_be_is_said_in_one_sentence_and_changes_nothing(site: Pxed, 
 @pytest.fixture
 def seen(site: Pxed, tmp_path: Path) -> Pxed:
     """A site on which two computers were seen, of which the first waits for approval."""
-    engine = open_database("sqlite:///pxed.db", tmp_path / "state")
-    with transaction(engine, "") as tx:
+    database = open_database("sqlite:///pxed.db", tmp_path / "state")
+    with transaction(database, "") as tx:
         for number in (8, 9):
             at = datetime.now(UTC)
             sighting = Sighting(f"52:54:00:00:00:0{number}", uuid.UUID(int=number), 7, "eth0", "", at, at, 1)

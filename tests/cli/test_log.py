@@ -22,8 +22,8 @@ LATER = datetime(2031, 5, 1, 12, 0, tzinfo=UTC)
 
 
 def add(config_file: Path, minute: int, kind: EventKind, subject: str, text: str) -> None:
-    engine = open_database("sqlite:///pxed.db", config_file.parent / "state")
-    with transaction(engine, "mary", LATER) as tx:
+    database = open_database("sqlite:///pxed.db", config_file.parent / "state")
+    with transaction(database, "mary", LATER) as tx:
         tx.add_event(LATER + timedelta(minutes=minute), kind, subject, text)
 
 

@@ -46,7 +46,13 @@ def verbs(command: click.Command = root, path: tuple[str, ...] = ()) -> Iterator
 
 def loaded_by(*arguments: str) -> set[str]:
     """The modules that a run of `pxed` imports."""
-    code = "import sys; from pxed.cli.main import run; run(sys.argv[1:]); print('', *sys.modules)"
+    code = """
+import sys
+from pxed.cli.main import run
+status = run(sys.argv[1:])
+print("", *sys.modules)
+sys.exit(status)
+"""
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
 
@@ -61,6 +67,33 @@ def test_help_imports_no_verb() -> None:
     loaded = loaded_by("--help")
     assert loaded.isdisjoint(HEAVY)
     assert loaded.isdisjoint(f"pxed.cli.{verb.name}" for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("computer", "list"),
+        ("computer", "show", "ws-01"),
+        ("computer", "add", "ws-03", "--mac", "52:54:00:00:00:03", "--collection", "Lab"),
+        ("collection", "list"),
+        ("advertisement", "list"),
+        ("bootimage", "list"),
+        ("sequence", "list"),
+        ("explain", "ws-01"),
+        ("explain", "52:54:00:ff:ff:ff"),
+        ("preview", "--collection", "Lab"),
+        ("history", "ws-01"),
+        ("log",),
+        ("report", "deployments"),
+        ("sightings",),
+        ("clear-last", "ws-01"),
+        ("stop-all",),
+    ],
+    ids=" ".join,
+)
+def test_a_short_command_does_without_sqlalchemy(site: Pxed, config_file: Path, arguments: tuple[str, ...]) -> None:
+    """All its statements are among those whose texts are kept."""
+    assert loaded_by(*arguments, "--config", str(config_file)).isdisjoint({"sqlalchemy", "asyncio", "alembic"})
 
 
 def test_version(pxed: Pxed) -> None:

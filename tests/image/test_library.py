@@ -12,13 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import Engine
 
 from pxed.errors import PxedError, UsageError
 from pxed.image import library
 from pxed.site.boot_image import BootImage, Cpu
 from pxed.site.database import open_database
-from pxed.site.sql import transaction
+from pxed.site.sql import Database, transaction
 from pxed.site.store import Tx
 from tests.site_in_memory import make_empty_site
 
@@ -35,7 +34,7 @@ class Place:
         for path in (self.state, self.files):
             path.mkdir()
         make_empty_site(self.state)
-        self.engine: Engine = open_database("sqlite:///pxed.db", self.state)
+        self.database: Database = open_database("sqlite:///pxed.db", self.state)
         self.now = NOW
 
     def file(self, name: str, content: bytes) -> Path:
@@ -43,7 +42,7 @@ class Place:
         return self.files / name
 
     def writing(self) -> AbstractContextManager[Tx]:
-        return transaction(self.engine, "tester", self.now)
+        return transaction(self.database, "tester", self.now)
 
     def add(self, cpu: Cpu = Cpu.AMD64, kernel: bytes = b"kernel", command_line: str = "quiet") -> BootImage:
         initrds = [self.file("initrd.img", b"initrd"), self.file("more.img", b"more")]

@@ -70,8 +70,8 @@ class Site:
         self.clock = Clock(now or datetime.now(UTC))
         self.directory = directory
         (directory / "pxed.db").write_bytes(_prepared())
-        self.engine = open_database(URL, directory)
-        self.reader = SqlReader(self.engine)
+        self.database = open_database(URL, directory)
+        self.reader = SqlReader(self.database)
         self.responder = self.another_responder()
 
     def __enter__(self) -> Site:
@@ -90,7 +90,7 @@ class Site:
     @contextmanager
     def edit(self) -> Iterator[SqlTx]:
         """An edit over a connection of its own, committed in the end."""
-        with transaction(self.engine, "operator", self.clock.now) as tx:
+        with transaction(self.database, "operator", self.clock.now) as tx:
             yield tx
 
     def for_flows(self) -> FlowSite:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -176,8 +177,8 @@ def test_a_guid_that_is_entered_in_both_byte_orders_tells_nobody(site: Site) -> 
     with site.edit() as tx:
         for number, guid in ((0, ONE), (1, OTHER)):
             add(tx, number, guid)
-    with site.engine.connect() as connection:
-        connection.exec_driver_sql("UPDATE computer SET guid = ? WHERE guid = ?", (str(SWAPPED), str(OTHER)))
+    with closing(site.database.connect()) as driver:
+        driver.execute("UPDATE computer SET guid = ? WHERE guid = ?", (str(SWAPPED), str(OTHER)))
     with Thread(site) as thread:
         thread.learn(packet(mac=STRANGER, CLIENT_MACHINE_IDENTIFIER=encode_client_guid(OTHER)))
         said = packet(mac=STRANGER, CLIENT_MACHINE_IDENTIFIER=encode_client_guid(ONE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from pxed.responder import fastpath
 from pxed.site.sql.flows import FlowSite
+from tests.descriptors import descriptors
 from tests.responder.flooding import (
     PATIENCE,
     Site,
@@ -82,9 +84,9 @@ def test_a_table_that_goes_while_it_runs_has_everything_passed_up(site: Site) ->
         thread.learn(said)
         with running(thread) as ask:
             assert ask(said)[1] is None
-            with site.engine.connect() as connection:
-                connection.exec_driver_sql("DROP TABLE membership")
-                connection.exec_driver_sql("DROP TABLE mac")
+            with closing(site.database.connect()) as driver:
+                driver.execute("DROP TABLE membership")
+                driver.execute("DROP TABLE mac")
             assert ask(said) == [_flows.ALONE] * 2
 
 
@@ -114,10 +116,6 @@ def threads_more_than(count: int) -> bool:
     while (more := threads() > count) and time.monotonic() < deadline:
         pass
     return more
-
-
-def descriptors() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def test_many_starts_and_stops_leave_nothing_behind(site: Site) -> None:
@@ -155,7 +153,7 @@ def test_one_that_is_dropped_while_it_runs_ends(site: Site) -> None:
             assert threads() == before + 1
             del flows
             assert not threads_more_than(before)
-            open_then.append(descriptors())
+            open_then.append(len(descriptors()))
         assert open_then[-1] <= open_then[1]
 
 
@@ -197,5 +195,5 @@ def test_a_fast_path_that_is_closed_has_told_all_and_leaves_nothing_open(site: S
         assert thread.lost == 0
         del thread
         gc.collect()  # it and its path know each other
-        open_then.append(descriptors())
+        open_then.append(len(descriptors()))
     assert open_then[-1] <= open_then[1]

@@ -17,6 +17,7 @@ import pytest
 
 from pxed.site.database import open_database
 from pxed.site.sql import Link, transaction
+from pxed.site.sql.sqlite import SqliteDatabase
 from tests.postgresql import Server
 from tests.service.machines import Broadcasts, Machine
 from tests.service.namespaces import Serving
@@ -110,11 +111,11 @@ def let_live(segment: Segment, machines: list[Machine], each: Callable[[Machine,
 
 def check_exactly_once(url: str, machines: list[Machine]) -> None:
     """Everybody had a whole boot image, nobody was installed twice, and no try was handed out by two."""
-    engine = open_database(url, Path())
-    if engine.dialect.name == "sqlite":
-        with closing(Link(engine)) as link:
+    database = open_database(url, Path())
+    if isinstance(database, SqliteDatabase):
+        with closing(Link(database)) as link:
             assert link.command("PRAGMA integrity_check") == ("ok",)
-    with transaction(engine, "") as tx:
+    with transaction(database, "") as tx:
         states = Counter(record.state.value for record in tx.all_records())
     installed = sum(machine.installed for machine in machines)
     assert states == Counter(succeeded=installed, booting=len(machines) - installed)

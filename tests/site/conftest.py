@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import Engine
 
 from pxed.site.database import open_database
-from pxed.site.sql import SqlTx
-from tests.postgresql import Server, shared_engine
+from pxed.site.sql import Database, SqlTx
+from tests.postgresql import Server
 from tests.site.samples_of_a_site import NOW
-from tests.site_in_memory import MemorySite, make_empty_site
+from tests.site_in_memory import MemorySite, OneConnection, make_empty_site
 
 URL = "sqlite:///pxed.db"
 BUSY_SECONDS = 0.25
@@ -20,7 +19,7 @@ BUSY_SECONDS = 0.25
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Engine:
+def sqlite(tmp_path: Path) -> Database:
     """An empty site in the file `pxed.db` in `tmp_path`."""
     make_empty_site(tmp_path)
     return open_database(URL, tmp_path, busy_seconds=BUSY_SECONDS)
@@ -34,14 +33,14 @@ def new_site(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
         return
     server: Server = request.getfixturevalue("postgresql_server")
     url = server.empty_site()
-    shared = shared_engine(url)
-    monkeypatch.setattr(MemorySite, "make_engine", lambda _: shared)
+    shared = OneConnection("shared", open_database(url.render_as_string(), tmp_path).connect())
+    monkeypatch.setattr(MemorySite, "make_database", lambda _: shared)
     yield url.render_as_string()
-    shared.dispose()
+    shared.close()
 
 
 @pytest.fixture
-def engine(new_site: str, tmp_path: Path) -> Engine:
+def database(new_site: str, tmp_path: Path) -> Database:
     """An empty site in either database."""
     if new_site == URL:
         make_empty_site(tmp_path)

@@ -14,29 +14,29 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.engine import Engine
+from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.schema import CreateTable
 
 import pxed.site.migrations
 from pxed.errors import StoreError
-from pxed.site.database import open_database
-from pxed.site.sql import Link, SqlReader, transaction
-from pxed.site.tables import REVISIONS, metadata
+from pxed.site.database import REVISIONS, open_database
+from pxed.site.sql import Database, Link, SqlReader, transaction
+from pxed.site.tables import metadata
 from tests.site.samples_of_a_site import own_collections
 
 URL = "sqlite:///pxed.db"
 
 
-def test_a_new_database_is_what_the_tables_say(sqlite: Engine) -> None:
-    with sqlite.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+def test_a_new_database_is_what_the_tables_say(sqlite: Database) -> None:
+    with closing(Link(sqlite)) as link:
+        context = MigrationContext.configure(link.as_sqlalchemy(), opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
 
 
-def test_a_new_database_keeps_what_alembic_does_not_compare(sqlite: Engine, old: sqlite3.Connection) -> None:
+def test_a_new_database_keeps_what_alembic_does_not_compare(sqlite: Database, old: sqlite3.Connection) -> None:
     made: dict[str, str] = dict(old.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
     for table in metadata.sorted_tables:
-        create = str(CreateTable(table).compile(dialect=sqlite.dialect))
+        create = str(CreateTable(table).compile(dialect=dialect()))
         for word in ("AUTOINCREMENT", "WITHOUT ROWID", "CASCADE", "CHECK"):
             assert made[table.name].upper().count(word) == create.upper().count(word), (table.name, word)
     assert "WHERE retired_at IS NULL" in made["uq_boot_image_name"]
@@ -49,7 +49,7 @@ def test_the_revisions_are_those_that_alembic_finds() -> None:
     assert tuple(reversed(found)) == REVISIONS
 
 
-def test_settings_of_every_connection(sqlite: Engine, tmp_path: Path) -> None:
+def test_settings_of_every_connection(sqlite: Database, tmp_path: Path) -> None:
     link = Link(sqlite)
     assert link.command("PRAGMA journal_mode") == ("wal",)
     assert link.command("PRAGMA synchronous") == (2,)  # FULL
@@ -69,10 +69,10 @@ def test_made_by_root_it_belongs_to_the_owner_of_the_state_directory(tmp_path: P
     assert owners == {(name, 65534, 65533) for name in ("pxed.db", "pxed.db-shm", "pxed.db-wal")}
 
 
-def test_opening_again_needs_no_alembic(sqlite: Engine, tmp_path: Path) -> None:
+def test_opening_again_needs_no_alembic(sqlite: Database, tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
-        "from pxed.site.database import open_database\n"
+        "from pxed.site.database import REVISIONS, open_database\n"
         f"open_database({URL!r}, pathlib.Path(sys.argv[1]))\n"
         "assert 'alembic' not in sys.modules\n"
     )
@@ -85,7 +85,7 @@ def test_a_url_with_an_absolute_path_leaves_the_state_directory_aside(tmp_path: 
 
 
 @pytest.fixture
-def old(sqlite: Engine, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+def old(sqlite: Database, tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """The site's database without any of our care."""
     with closing(sqlite3.connect(tmp_path / "pxed.db")) as connection:
         yield connection
@@ -125,7 +125,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
         open_database(URL, tmp_path, create=True)
 
 
-def test_a_damaged_database(sqlite: Engine, tmp_path: Path) -> None:
+def test_a_damaged_database(sqlite: Database, tmp_path: Path) -> None:
     with transaction(sqlite, "") as tx:
         for number in range(2000):
             tx.put_computer(f"pc{number}", [f"52540000{number:04x}"], None)
@@ -137,7 +137,7 @@ def test_a_damaged_database(sqlite: Engine, tmp_path: Path) -> None:
         list(tx.computers())
 
 
-def test_a_database_that_vanishes_is_not_replaced_by_an_empty_one(sqlite: Engine, tmp_path: Path) -> None:
+def test_a_database_that_vanishes_is_not_replaced_by_an_empty_one(sqlite: Database, tmp_path: Path) -> None:
     (tmp_path / "pxed.db").unlink()
     with pytest.raises(StoreError, match="missing"):
         SqlReader(sqlite)
@@ -150,7 +150,9 @@ def test_a_url_that_cannot_be_used(url: str, tmp_path: Path) -> None:
         open_database(url, tmp_path, create=True)
 
 
-def test_a_database_that_another_process_keeps_locked(sqlite: Engine, old: sqlite3.Connection, tmp_path: Path) -> None:
+def test_a_database_that_another_process_keeps_locked(
+    sqlite: Database, old: sqlite3.Connection, tmp_path: Path
+) -> None:
     old.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="locked by another process") as caught, transaction(sqlite, ""):
         pass
@@ -164,7 +166,7 @@ def test_a_database_that_another_process_keeps_locked(sqlite: Engine, old: sqlit
 def test_two_processes_make_the_same_database_at_once(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
-        "from pxed.site.database import open_database\n"
+        "from pxed.site.database import REVISIONS, open_database\n"
         "sys.stdin.readline()\n"
         f"open_database({URL!r}, pathlib.Path(sys.argv[1]), create=True)\n"
     )

@@ -13,10 +13,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import Engine
 
 from pxed.site.database import open_database
-from pxed.site.sql import transaction
+from pxed.site.sql import Database, transaction
 from tests.site.samples_of_a_site import own_collections
 
 URL = "sqlite:///pxed.db"
@@ -27,16 +26,16 @@ from pxed.errors import StoreError
 from pxed.site.database import open_database
 from pxed.site.sql import SqlReader, transaction
 url, state_dir = sys.argv.pop(1), pathlib.Path(sys.argv[1])
-engine = open_database(url, state_dir, create=True)
+database = open_database(url, state_dir, create=True)
 """
 
 EDIT_IN_PAIRS = """
-with transaction(engine, "") as tx:
+with transaction(database, "") as tx:
     tx.add_collection(sys.argv[2])
 print("ready", flush=True)
 number = 0
 while number < int(sys.argv[3]):
-    with transaction(engine, "") as tx:
+    with transaction(database, "") as tx:
         home = tx.find_collection(sys.argv[2])
         name = f"{sys.argv[2]}{number}"
         mac = f"{sys.argv[4]}:00:{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
@@ -53,15 +52,15 @@ def python(code: str, *arguments: object, url: str = URL) -> list[str]:
 
 
 @pytest.fixture
-def counted(engine: Engine) -> Engine:
+def counted(database: Database) -> Database:
     """A site with a number that every transaction of EDIT_IN_PAIRS raises."""
-    with transaction(engine, "") as tx:
+    with transaction(database, "") as tx:
         tx.add_boot_image("image")
         tx.put_sequence("counter", "image", "0")
-    return engine
+    return database
 
 
-def test_of_two_processes_that_edit_nothing_is_lost(counted: Engine, new_site: str, tmp_path: Path) -> None:
+def test_of_two_processes_that_edit_nothing_is_lost(counted: Database, new_site: str, tmp_path: Path) -> None:
     editors = [
         subprocess.Popen(python(EDIT_IN_PAIRS, tmp_path, name, 100, mac, url=new_site), stdout=subprocess.DEVNULL)
         for name, mac in (("left", "02:01"), ("right", "02:02"))
@@ -76,7 +75,7 @@ def test_of_two_processes_that_edit_nothing_is_lost(counted: Engine, new_site: s
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_process_that_is_killed_leaves_whole_transactions(
-    counted: Engine, new_site: str, tmp_path: Path, seed: int
+    counted: Database, new_site: str, tmp_path: Path, seed: int
 ) -> None:
     moment = random.Random(seed)  # noqa: S311 - no secret, but the same in every run
     command = python(EDIT_IN_PAIRS, tmp_path, "c", 10**9, "02:01", url=new_site)
@@ -101,20 +100,20 @@ def test_a_process_that_is_killed_leaves_whole_transactions(
 
 
 FILL = """
-with transaction(engine, "") as tx:
+with transaction(database, "") as tx:
     tx.add_collection("before")
     home = tx.find_collection("before")
     tx.add_boot_image("image")
 {limit}
 try:
-    with transaction(engine, "") as tx:
+    with transaction(database, "") as tx:
         for number in range(2_000):
             pc = tx.put_computer(f"pc{{number}}", [f"0201{{number:08x}}"], None)
             tx.add_member(home.id, pc.id)
             tx.put_sequence(f"large{{number}}", "image", "x" * 10_000)
 except StoreError as error:
     print(error.exit_code, error)
-with transaction(engine, "") as tx:
+with transaction(database, "") as tx:
     print([(each.name, tx.count_members(each.id)) for each in tx.collections() if not each.builtin])
 """
 
@@ -148,10 +147,10 @@ def on_a_disk(options: str, state_dir: Path, code: str) -> list[str]:
 @root
 def test_a_full_disk_undoes_the_transaction(tmp_path: Path) -> None:
     more = """
-with transaction(engine, "") as tx:
+with transaction(database, "") as tx:
     tx.add_collection("after")
     print([each.name for each in tx.collections() if not each.builtin])
-print(engine.connect().exec_driver_sql("PRAGMA integrity_check").scalar())
+print(*database.connect().execute("PRAGMA integrity_check").fetchone())
 """
     told = on_a_disk("size=2m", tmp_path, FILL.format(limit="") + more)
     assert told == [
@@ -171,7 +170,7 @@ from pxed.site.sql import Link
 from pxed.site.writer import Writer
 NOW = datetime.now(UTC)
 SIGHTING = Sighting("02:00:00:00:00:01", None, 7, "eth0", "", NOW, NOW, 1)
-writer = Writer(lambda: Link(engine), queue=100)
+writer = Writer(lambda: Link(database), queue=100)
 writer.submit(lambda tx: tx.add_collection("before")).result()
 filler = state_dir / "filler"
 with filler.open("wb", buffering=0) as file:
@@ -196,10 +195,10 @@ writer.close()
 def test_a_disk_that_became_read_only(tmp_path: Path) -> None:
     code = """
 import subprocess
-with transaction(engine, "") as tx:
+with transaction(database, "") as tx:
     tx.add_collection("before")
 subprocess.run(["mount", "-o", "remount,ro", str(state_dir)], check=True)
-for attempt in (lambda: open_database("sqlite:///pxed.db", state_dir, create=True), lambda: SqlReader(engine)):
+for attempt in (lambda: open_database("sqlite:///pxed.db", state_dir, create=True), lambda: SqlReader(database)):
     try:
         attempt()
     except StoreError as error:
@@ -222,7 +221,6 @@ for attempt in (lambda: open_database("sqlite:///pxed.db", state_dir, create=Tru
 )
 def test_a_user_without_permission_is_told(directory_mode: int, file_mode: int, words: str) -> None:
     code = """
-import sqlalchemy.dialects.sqlite
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)

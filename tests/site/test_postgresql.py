@@ -14,14 +14,14 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import make_url
 
 from pxed.errors import StoreError, StoreMissing
 from pxed.site.database import open_database
 from pxed.site.import_file import read_computers
 from pxed.site.importer import import_computers
 from pxed.site.reopening import ReopeningReader
-from pxed.site.sql import Link, SqlReader, transaction
+from pxed.site.sql import Database, Link, SqlReader, transaction
 from pxed.site.sql.postgresql import PostgresDriver
 from pxed.site.tables import metadata
 from pxed.site.writer import Writer
@@ -40,14 +40,14 @@ def empty(postgresql_server: Server) -> Iterator[str]:
 
 
 @pytest.fixture
-def engine(postgresql_server: Server) -> Engine:
+def database(postgresql_server: Server) -> Database:
     """An empty site."""
     return open_database(postgresql_server.empty_site().render_as_string(), Path())
 
 
 def test_a_new_database_is_what_the_tables_say(empty: str) -> None:
-    engine = open_database(empty, Path(), create=True)
-    with engine.connect() as connection:
+    database = open_database(empty, Path(), create=True)
+    with closing(Link(database)) as link, link.as_sqlalchemy() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
         index = "SELECT indexdef FROM pg_indexes WHERE indexname = 'uq_boot_image_name'"
@@ -141,7 +141,7 @@ def test_a_server_that_restarts_is_found_again(tmp_path: Path) -> None:
     with Server(found) as server:
         url = server.url(server.new_database()).render_as_string()
 
-        def opened() -> Engine:
+        def opened() -> Database:
             return open_database(url, tmp_path, create=True)
 
         reader = ReopeningReader(lambda: SqlReader(opened()), lambda: now)
@@ -194,12 +194,12 @@ def test_a_server_that_hangs_is_given_up_within_seconds(postgresql_server: Serve
         assert another.look_up(A, [])[1].by_mac
 
 
-def test_a_lookup_reads_no_table_from_end_to_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    with transaction(engine, "") as tx:
+def test_a_lookup_reads_no_table_from_end_to_end(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with transaction(database, "") as tx:
         pc = tx.put_computer("pc", [A], GUID)
         tx.save_record(record(str(pc.id), advertise(tx)))
     asked: list[tuple[str, tuple[object, ...]]] = []
-    with closing(SqlReader(engine)) as reader, closing(Link(engine)) as link:
+    with closing(SqlReader(database)) as reader, closing(Link(database)) as link:
         reader.plan()
         execute = PostgresDriver.execute
 
@@ -220,17 +220,17 @@ def test_a_lookup_reads_no_table_from_end_to_end(engine: Engine, monkeypatch: py
             assert "Seq Scan" not in plan, plan
 
 
-def test_after_a_large_import_the_server_knows_how_many_there_are(engine: Engine) -> None:
+def test_after_a_large_import_the_server_knows_how_many_there_are(database: Database) -> None:
     rows = [f"pc{n},,52:54:00:00:{n >> 8:02x}:{n & 255:02x}" for n in range(1500)]
     known = "SELECT reltuples::int FROM pg_class WHERE relname = 'computer'"
-    with transaction(engine, "") as tx:
+    with transaction(database, "") as tx:
         import_computers(tx, read_computers("\n".join(rows).encode())[0])
-    with closing(Link(engine)) as link:
+    with closing(Link(database)) as link:
         assert link.command(known) == (1500,)
 
 
-def test_large_results_stay_at_the_server(engine: Engine) -> None:
-    with transaction(engine, "") as tx:
+def test_large_results_stay_at_the_server(database: Database) -> None:
+    with transaction(database, "") as tx:
         name = "SELECT 'pc' || to_char(number, 'FM00000') FROM generate_series(0, 4999) number"
         tx._link.command(f"INSERT INTO computer (name) {name}")
         all_of_them = tx.computers()

@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy.engine import Engine
 
 from pxed.site.boot_image import Cpu, ImageFile, ImageVariant
 from pxed.site.draft import Draft
 from pxed.site.model import Evidence, Kind, Known, PxeRecord, RecordState
-from pxed.site.sql import Link, SqlReader, transaction
+from pxed.site.sql import Database, Link, SqlReader, transaction
+from pxed.site.sql.sqlite import SqliteDriver
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 A, B, C = "52:54:00:00:00:0a", "52:54:00:00:00:0b", "52:54:00:00:00:0c"
@@ -22,8 +21,8 @@ OTHER = uuid.UUID(int=7)
 
 
 @pytest.fixture
-def reader(engine: Engine) -> Iterator[SqlReader]:
-    reader = SqlReader(engine)
+def reader(database: Database) -> Iterator[SqlReader]:
+    reader = SqlReader(database)
     yield reader
     reader.close()
 
@@ -32,8 +31,8 @@ def record(subject: str, advertisement_id: int) -> PxeRecord:
     return PxeRecord(0, subject, advertisement_id, RecordState.OFFERED, 1, NOW, NOW, "", "")
 
 
-def test_evidence_is_all_that_is_known_of_a_client(engine: Engine, reader: SqlReader) -> None:
-    with transaction(engine, "") as tx:
+def test_evidence_is_all_that_is_known_of_a_client(database: Database, reader: SqlReader) -> None:
+    with transaction(database, "") as tx:
         one, two = tx.put_computer("one", [A, B], OTHER), tx.put_computer("two", [], GUID)
         tx.put_computer("three", ["52:54:00:00:00:0d"], None)
         home, lab = tx.add_collection("home"), tx.add_collection("lab")
@@ -58,10 +57,10 @@ def test_evidence_is_all_that_is_known_of_a_client(engine: Engine, reader: SqlRe
     assert [reader.name_of(subject) for subject in (str(two.id), "999", C)] == ["two", "999", C]
 
 
-def test_a_batch_is_told_what_each_client_alone_would_be(engine: Engine, reader: SqlReader) -> None:
+def test_a_batch_is_told_what_each_client_alone_would_be(database: Database, reader: SqlReader) -> None:
     macs = [f"52:54:00:00:00:{number:02x}" for number in range(90)]
     guids = [uuid.UUID(int=number << 100 | 5) for number in range(90)]
-    with transaction(engine, "") as tx:
+    with transaction(database, "") as tx:
         for number in range(0, 80, 3):
             tx.put_computer(f"pc{number}", [macs[number]], guids[number] if number % 2 else None)
         tx.add_boot_image("image")
@@ -78,10 +77,10 @@ def test_a_batch_is_told_what_each_client_alone_would_be(engine: Engine, reader:
     assert reader.look_up_all([]) == (plan, [])
 
 
-def test_the_plan_follows_the_commits_of_others(engine: Engine, reader: SqlReader) -> None:
+def test_the_plan_follows_the_commits_of_others(database: Database, reader: SqlReader) -> None:
     empty = reader.plan()
     assert reader.plan() is empty
-    with transaction(engine, "", NOW) as tx:
+    with transaction(database, "", NOW) as tx:
         tx.add_collection("lab")
         image = tx.add_boot_image("image")
         variant = ImageVariant(Cpu.AMD64, ImageFile("k", 1, "0" * 64), (), "")
@@ -98,17 +97,17 @@ def test_the_plan_follows_the_commits_of_others(engine: Engine, reader: SqlReade
     assert reader.plan() is plan
 
 
-def test_a_commit_that_is_no_edit_does_not_read_the_plan_again(engine: Engine, reader: SqlReader) -> None:
-    with transaction(engine, "") as tx:
+def test_a_commit_that_is_no_edit_does_not_read_the_plan_again(database: Database, reader: SqlReader) -> None:
+    with transaction(database, "") as tx:
         tx.add_collection("lab")
     plan = reader.plan()
-    with transaction(engine, "") as tx:
+    with transaction(database, "") as tx:
         tx.delete_record(1)
         tx.add_event(NOW, tx.events(None, 1)[0].kind, "", "")
     assert reader.plan() is plan
 
 
-def test_a_lookup_reads_no_table_from_end_to_end(sqlite: Engine) -> None:
+def test_a_lookup_reads_no_table_from_end_to_end(sqlite: Database) -> None:
     with transaction(sqlite, "") as tx:
         pc = tx.put_computer("pc", [A], GUID)
     reader = SqlReader(sqlite)
@@ -116,17 +115,17 @@ def test_a_lookup_reads_no_table_from_end_to_end(sqlite: Engine) -> None:
     link = Link(sqlite)
     plans: list[str] = []
     statements: list[str] = []
-    driver = reader._link.connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    driver.set_trace_callback(statements.append)
+    driver = reader._link._driver
+    assert isinstance(driver, SqliteDriver)
+    driver.connection.set_trace_callback(statements.append)
     reader.look_up(A, [GUID])
     reader.look_up(B, [])
     reader.record(1)
     reader.name_of(str(pc.id))
-    driver.set_trace_callback(None)
+    driver.connection.set_trace_callback(None)
     for statement in statements:
         if statement.startswith("SELECT"):
-            rows = link.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
+            rows = link._driver.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
             plans += [str(row[-1]) for row in rows]
     link.close()
     reader.close()
@@ -134,8 +133,8 @@ def test_a_lookup_reads_no_table_from_end_to_end(sqlite: Engine) -> None:
     assert [plan for plan in plans if plan.startswith("SCAN")] == []
 
 
-def test_a_lookup_waits_for_no_writer(engine: Engine, reader: SqlReader) -> None:
-    with transaction(engine, "") as tx:
+def test_a_lookup_waits_for_no_writer(database: Database, reader: SqlReader) -> None:
+    with transaction(database, "") as tx:
         tx.put_computer("pc", [A], None)
         assert reader.look_up(A, [])[1] == Evidence(None, ())
     assert reader.look_up(A, [])[1].by_mac is not None

@@ -9,14 +9,13 @@ from datetime import timedelta
 from typing import Protocol
 
 import pytest
-from sqlalchemy.engine import Engine
 
 from pxed.errors import NotFound, Refused, UsageError
 from pxed.site.boot_image import BootImage, Cpu, ImageFile, ImageVariant
 from pxed.site.draft import Draft
 from pxed.site.event import EventKind, SetBy
 from pxed.site.model import Kind, RecordState, Rerun
-from pxed.site.sql import SqlReader, SqlTx, transaction
+from pxed.site.sql import Database, SqlReader, SqlTx, transaction
 from pxed.site.store import Tx
 from tests.site.samples_of_a_site import (
     GUID,
@@ -264,8 +263,8 @@ def small(monkeypatch: pytest.MonkeyPatch, module: str, name: str, kept: int, ev
         yield
 
 
-def test_sightings_are_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    with small(monkeypatch, "records", "SIGHTINGS_KEPT", 10, 5), transaction(engine, "") as tx:
+def test_sightings_are_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with small(monkeypatch, "records", "SIGHTINGS_KEPT", 10, 5), transaction(database, "") as tx:
         tx.saw(sighting("02:00:00:00:00:00"))
         for number in range(1, 200):
             tx.saw(sighting(f"02:00:00:00:00:{number:02x}", number))
@@ -275,8 +274,8 @@ def test_sightings_are_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) 
         assert seen == [f"02:00:00:00:00:{number:02x}" for number in (199, 0, *range(198, 190, -1))]
 
 
-def test_history_is_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    with small(monkeypatch, "edits", "EVENTS_KEPT", 10, 5), transaction(engine, "") as tx:
+def test_history_is_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with small(monkeypatch, "edits", "EVENTS_KEPT", 10, 5), transaction(database, "") as tx:
         for number in range(103):
             tx.add_event(NOW, EventKind.VERDICT, "", str(number))
             assert count(tx, "event") <= 15
@@ -293,8 +292,8 @@ class Change(Protocol):
     def __call__(self, tx: Tx) -> object: ...
 
 
-def test_each_transaction_that_edits_raises_the_change_number_once(engine: Engine) -> None:
-    reader = SqlReader(engine)
+def test_each_transaction_that_edits_raises_the_change_number_once(database: Database) -> None:
+    reader = SqlReader(database)
     changes = [reader.plan().change]
     steps: list[Change] = [
         lambda tx: [tx.add_collection(name) for name in "abc"],
@@ -303,7 +302,7 @@ def test_each_transaction_that_edits_raises_the_change_number_once(engine: Engin
         lambda tx: tx.put_computer("pc", [A], None),
     ]
     for step in steps:
-        with transaction(engine, "") as tx:
+        with transaction(database, "") as tx:
             step(tx)
         changes.append(reader.plan().change)
     reader.close()

@@ -65,9 +65,9 @@ class SiteMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        engine = open_database(self.url(), Path(self.directory.name))
-        self.link = Link(engine)
-        self.reader = SqlReader(engine)
+        database = open_database(self.url(), Path(self.directory.name))
+        self.link = Link(database)
+        self.reader = SqlReader(database)
         self.now = _START
 
     def url(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from pxed.tftp.batch import Lane, PlainBatch, SystemBatch, peer_of
 from pxed.tftp.source import COPIED, Source, SourceError, Sources
+from tests.descriptors import descriptors
 
 
 def take(sources: Sources, path: Path, *, netascii: bool = False) -> Source:
@@ -81,9 +82,6 @@ def test_a_mapped_file_that_is_cut_off_is_told_and_kills_nobody(
 
 
 def test_no_descriptor_is_left(path: Path) -> None:
-    def descriptors() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
-
     path.write_bytes(bytes(COPIED + 1))
     before = descriptors()
     sources = Sources()

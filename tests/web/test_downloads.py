@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from pxed.web.downloads import Downloads
 from pxed.web.part import Part
+from tests.descriptors import descriptors
 
 CONTENT = os.urandom(1_000_000)
 WHOLE = Part(HTTPStatus.OK, 0, len(CONTENT))
@@ -24,10 +24,6 @@ def fd(tmp_path: Path) -> Iterator[int]:
     descriptor = os.open(tmp_path / "file", os.O_RDONLY)
     yield descriptor
     os.close(descriptor)
-
-
-def descriptors() -> set[str]:
-    return {path.name for path in Path("/proc/self/fd").iterdir()}
 
 
 class Connection:
@@ -141,7 +137,6 @@ async def test_a_transport_that_is_closed_ends_its_download(connections: list[Co
 
 async def test_what_is_cancelled_leaves_no_descriptor(connections: list[Connection], fd: int) -> None:
     running, (first, second) = Downloads(), connections[:2]
-    gc.collect()  # descriptors of other tests, whose numbers could be given out again
     before = descriptors()
     cancelled = asyncio.create_task(running.send(first.transport, fd, WHOLE))
     whole = asyncio.create_task(running.send(second.transport, fd, WHOLE))

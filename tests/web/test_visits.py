@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from pxed.web.visits import Begun
+from tests.descriptors import descriptors
 from tests.web.reading import CONTENT, Reader, request
 from tests.web.serving import Point, files_below, serving, until
 
@@ -46,10 +47,6 @@ def scripts() -> Scripts:
 async def point(tmp_path: Path, directory: Path, scripts: Scripts) -> AsyncIterator[Point]:
     async with serving(files_below(tmp_path), scripts) as point:
         yield point
-
-
-def descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def script(name: str, *headers: str) -> bytes:

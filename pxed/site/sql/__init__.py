@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pxed.site.sql.driver import Database
 from pxed.site.sql.link import Link
 from pxed.site.sql.reader import SqlReader
 from pxed.site.sql.transaction import SqlTx, transaction
 
-__all__ = ["Link", "SqlReader", "SqlTx", "transaction"]
+__all__ = ["Database", "Link", "SqlReader", "SqlTx", "transaction"]

@@ -8,18 +8,18 @@ from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
-
 from pxed.errors import NotFound, UsageError
 from pxed.site.assignments import AS_SOON_AS_POSSIBLE, canonical
 from pxed.site.draft import Draft
 from pxed.site.model import Advertisement, Kind, PasswordScope, Rerun
 from pxed.site.names import check_name
+from pxed.site.sql.core import bindparam, delete, insert, or_, select, update
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.instants import from_micros, to_micros
-from pxed.site.sql.link import Link, Row, Statement
+from pxed.site.sql.link import Link, Row
 from pxed.site.sql.passwords import forget_passwords
-from pxed.site.tables import advertisement, assignment, collection, task_sequence
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import advertisement, assignment, collection, task_sequence
 
 _ADVERTISEMENTS = (
     select(

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import bindparam, delete, insert, select, update
-
 from pxed.errors import NotFound, Refused
 from pxed.site.model import Collection, CollectionRule, PasswordScope, RuleKind
 from pxed.site.names import check_name, check_printable
+from pxed.site.sql.core import bindparam, delete, insert, select, update
 from pxed.site.sql.edits import Edits
-from pxed.site.sql.link import Link, Row, Statement
+from pxed.site.sql.link import Link, Row
 from pxed.site.sql.passwords import forget_passwords
-from pxed.site.tables import advertisement, collection, collection_rule, membership
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import advertisement, collection, collection_rule, membership
 
 _COLLECTIONS = select(
     collection.c.id,

@@ -7,21 +7,20 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, union_all, update
-
 from pxed.errors import NotFound, Refused
 from pxed.site.describe import describe_change, describe_computer
 from pxed.site.identifiers import parse_guid, parse_mac
 from pxed.site.identity import IdentifierList, ListedIdentifier
 from pxed.site.model import Computer
 from pxed.site.names import check_identity
+from pxed.site.sql.core import BindParameter, bindparam, delete, insert, or_, select, union_all, update
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import CHUNK, COMPUTER_ROWS, both_orders, find, to_computers
-from pxed.site.sql.link import Statement
 from pxed.site.sql.listed import read_list, shared_among
 from pxed.site.sql.places import placed, places
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import computer, mac, pxe_record, sighting
 from pxed.site.store import Identity
-from pxed.site.tables import computer, mac, pxe_record, sighting
 
 _CHANGE = Statement(update(computer).where(computer.c.id == bindparam("key")), "name", "guid")
 _REMOVE = Statement(delete(computer).where(computer.c.id == bindparam("key")))

@@ -5,16 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import bindparam, delete, insert, literal_column, or_, select, update
-
 from pxed.errors import NotFound
 from pxed.site.event import EventKind
 from pxed.site.identity import Conflict, ConflictKind, Suspicion
+from pxed.site.sql.core import bindparam, delete, insert, literal_column, or_, select, update
 from pxed.site.sql.identify import both_orders
 from pxed.site.sql.instants import from_micros, to_micros
-from pxed.site.sql.link import Row, Statement
+from pxed.site.sql.link import Row
 from pxed.site.sql.seen import Seen
-from pxed.site.tables import conflict
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import conflict
 
 CONFLICTS_KEPT = 1_000
 """Anybody on the segment can make up identifiers."""

@@ -8,16 +8,16 @@ from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import Select, bindparam, delete, insert, select, update
-
 from pxed.errors import NotFound, Refused, UsageError
 from pxed.site.boot_image import BootImage, Cpu, ImageFile, ImageVariant
 from pxed.site.model import TaskSequence
 from pxed.site.names import check_name
+from pxed.site.sql.core import Select, bindparam, delete, insert, select, update
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.instants import from_micros, to_micros
-from pxed.site.sql.link import Link, Row, Statement
-from pxed.site.tables import advertisement, boot_image, image_file, image_variant, task_sequence
+from pxed.site.sql.link import Link, Row
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import advertisement, boot_image, image_file, image_variant, task_sequence
 
 _IMAGES = (
     select(

@@ -1,18 +1,34 @@
-"""What is asked of either database's driver. All in which they part is in `sqlite.py` and `postgresql.py`."""
+"""What is asked of either database and its driver. All in which they part is in `sqlite.py` and `postgresql.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy.engine import Dialect
+from pxed.site.sql.statement import DialectName
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+
+class Database(Protocol):
+    """Where a site is kept."""
+
+    @property
+    def called(self) -> str:
+        """As messages call it: without what may be secret in a URL."""
+        ...
+
+    def connect(self) -> Driver:
+        """A connection of its own; the driver's exceptions, or SQLAlchemy's for them, come out."""
+        ...
 
 
 class Driver(Protocol):
     """A connection in autocommit mode. Values are plain integers, strings, truth values and None, as many as the text
     has marks for; the driver's own exceptions come out."""
 
-    dialect: Dialect
+    dialect: DialectName
     """What statements are compiled for; values go in order."""
     begin_reading: tuple[str, ...]
     """Commands that begin a transaction which sees one state of the site."""
@@ -29,6 +45,19 @@ class Driver(Protocol):
     @property
     def is_lost(self) -> bool:
         """Whether the connection has broken."""
+        ...
+
+    def tables(self) -> set[str]:
+        """Names of all tables that there are."""
+        ...
+
+    def as_sqlalchemy(self) -> Connection:
+        """The same connection, for what runs statements through SQLAlchemy: alembic does. Not within a transaction,
+        which SQLAlchemy would end while it looks around."""
+        ...
+
+    def close(self) -> None:
+        """Gives the connection up; what was not committed is rolled back."""
         ...
 
     def execute(self, text: str, values: tuple[Any, ...] = (), /) -> Any:

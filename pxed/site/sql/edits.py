@@ -6,13 +6,13 @@ import functools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import BindParameter, bindparam, delete, func, insert, literal_column, select, update
-
 from pxed.site.event import EventKind
+from pxed.site.sql.core import BindParameter, bindparam, delete, func, insert, literal_column, select, update
 from pxed.site.sql.instants import to_micros
-from pxed.site.sql.link import Link, Statement
+from pxed.site.sql.link import Link
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import event, provenance, site
 from pxed.site.store import Line
-from pxed.site.tables import event, provenance, site
 
 EVENTS_KEPT = 1_000_000
 """An unattended service point must not fill its disk with history."""

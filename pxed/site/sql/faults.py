@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
-
 from pxed.errors import StoreError
 
 _SQLITE = {
@@ -41,17 +38,12 @@ _POSTGRES = {
 }
 
 
-def called(url: URL) -> str:
-    """The database as messages call it; what may be secret in a URL is left out."""
-    if url.get_backend_name() == "sqlite":
-        return f"the database {url.database}"
-    return f"the database {url.set(drivername=url.get_backend_name(), query={}).render_as_string()}"
+def store_error(error: Exception, where: str) -> StoreError | None:
+    """`error`, raised by the driver or by SQLAlchemy for it, as a StoreError; None if it is a bug of ours.
 
-
-def store_error(error: Exception, url: URL) -> StoreError | None:
-    """`error`, raised by the driver or by SQLAlchemy for it, as a StoreError; None if it is a bug of ours."""
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    where = called(url)
+    `where` is what the database is called.
+    """
+    cause = getattr(error, "orig", None) or error  # sqlalchemy.exc.DBAPIError
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", None)
         if code is None or code & 0xFF not in _SQLITE:

@@ -8,12 +8,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Select, select
-
 from pxed.site.model import firmware_of
 from pxed.site.rules import Rules
-from pxed.site.sql.link import Link, Statement
-from pxed.site.tables import computer, mac
+from pxed.site.sql.core import Select, select
+from pxed.site.sql.link import Link
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import computer, mac
 
 
 def _both_ways(rows: Select[Any]) -> dict[bool, Statement]:

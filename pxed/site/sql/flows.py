@@ -10,16 +10,12 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import ColumnClause, Text, cast, exists, literal_column, select
-from sqlalchemy.dialects.sqlite import dialect
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from pxed.errors import StoreError
 from pxed.site.model import Evidence
-from pxed.site.sql.link import Statement
-from pxed.site.sql.sqlite import path_of
-from pxed.site.tables import computer, mac, membership, pxe_record, site
+from pxed.site.sql.core import ColumnClause, Text, cast, exists, literal_column, select
+from pxed.site.sql.sqlite import path_in
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import computer, mac, membership, pxe_record, site
 
 MOST_COLLECTIONS = 64
 """of one computer (COLLECTIONS in `_flows.c`); who is in more is like nobody else"""
@@ -42,14 +38,13 @@ def flow_site(url: str, state_dir: Path) -> FlowSite | None:
     """The site that `url` of the configuration names; None if it is in no file of SQLite. What is wrong with a URL says
     who opens it."""
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() != "sqlite":
-            return None
-        database = path_of(parsed, state_dir)
-    except (ArgumentError, StoreError):
+        file = path_in(url, state_dir)
+    except StoreError:
+        return None
+    if file is None:
         return None
     library = getattr(_sqlite3, "__file__", "")
-    return FlowSite(database, library, _text(_who()), _text(_of_one()))
+    return FlowSite(file, library, _WHO.compiled("sqlite").text, _OF_ONE.compiled("sqlite").text)
 
 
 def likeness_of(evidence: Evidence) -> bytes | None:
@@ -94,5 +89,5 @@ def _given() -> ColumnClause[str]:
     return literal_column("?")
 
 
-def _text(statement: Statement) -> str:
-    return statement.compiled(dialect())[0]
+_WHO = _who()
+_OF_ONE = _of_one()

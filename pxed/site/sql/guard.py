@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, true, update
-
 from pxed.errors import NotFound, Refused, UsageError
 from pxed.site.event import EventKind
 from pxed.site.model import Advertisement, Kind
 from pxed.site.names import check_printable
 from pxed.site.restraints import HOUR, THE_SITE, Limit, Restraints, Stop
 from pxed.site.sql.advertisements import Advertisements
+from pxed.site.sql.core import and_, bindparam, delete, func, insert, or_, select, true, update
 from pxed.site.sql.instants import from_micros, to_micros
-from pxed.site.sql.link import Link, Statement
-from pxed.site.tables import advertisement, collection, computer, hand_out, provenance, site
+from pxed.site.sql.link import Link
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import advertisement, collection, computer, hand_out, provenance, site
 
 _STOP = Statement(select(site.c.stopped_at, site.c.stopped_by, site.c.stopped_reason))
 _SET_STOP = Statement(update(site), "stopped_at", "stopped_by", "stopped_reason")

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice, takewhile
 
-from sqlalchemy import BindParameter, bindparam, select
-
 from pxed.site.event import EVERYTHING, Event, EventKind, SetBy, Wanted
 from pxed.site.sql.computers import COMPUTER_NAME
+from pxed.site.sql.core import BindParameter, bindparam, select
 from pxed.site.sql.edits import LAST_EVENT, TRIM_EVENTS, Edits
 from pxed.site.sql.instants import from_micros, to_micros
-from pxed.site.sql.link import Row, Statement
+from pxed.site.sql.link import Row
 from pxed.site.sql.places import placed, places
-from pxed.site.tables import event, provenance
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import event, provenance
 
 _COLUMNS = (event.c.id, event.c.at, event.c.kind, event.c.subject, event.c.text, event.c.user)
 _SUBJECT = 3

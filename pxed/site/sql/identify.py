@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import select, union_all
-
 from pxed.site.model import Computer
-from pxed.site.sql.link import Link, Row, Statement
+from pxed.site.sql.core import select, union_all
+from pxed.site.sql.link import Link, Row
 from pxed.site.sql.places import placed, places
-from pxed.site.tables import computer, mac
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import computer, mac
 
 CHUNK = 256
 """identifiers of a kind in one statement"""

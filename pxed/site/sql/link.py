@@ -1,65 +1,40 @@
-"""One connection to the database, and statements that are compiled once.
-
-SQLAlchemy Core builds the statements and knows the dialects; running one through it costs tens of microseconds of
-bookkeeping. Here a statement is compiled once per dialect and handed to the driver as text and values: a few
-microseconds, and the same Core expressions serve SQLite and PostgreSQL. Values and rows are plain integers, strings
-and None, so nothing needs converting on the way.
-"""
+"""One connection to the database, and what is done with it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import inspect
-from sqlalchemy.engine import Connection, Dialect, Engine
-from sqlalchemy.sql import ClauseElement
-
-from pxed.site.sql.driver import Driver
+from pxed.site.sql.driver import Database
 from pxed.site.sql.faults import store_error
-from pxed.site.sql.sqlite import SqliteDriver
+from pxed.site.sql.statement import Statement
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
 Row = tuple[Any, ...]
 
 
-class Statement:
-    """A Core expression; `columns` names what an INSERT or UPDATE sets, the other values are its bind parameters."""
-
-    __slots__ = ("_clause", "_columns", "_compiled")
-
-    def __init__(self, clause: ClauseElement, *columns: str) -> None:
-        self._clause = clause
-        self._columns = columns
-        self._compiled: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {}
-
-    def compiled(self, dialect: Dialect) -> tuple[str, tuple[str, ...], dict[str, Any]]:
-        """The text, the names of its values in order, and those values that are constant."""
-        found = self._compiled.get(dialect.name)
-        if found is None:
-            compiled = self._clause.compile(dialect=dialect, column_keys=list(self._columns) or None)
-            names = tuple(getattr(compiled, "positiontup", None) or ())
-            constants = {name: value for name, value in compiled.params.items() if value is not None}
-            found = self._compiled[dialect.name] = (str(compiled), names, constants)
-        return found
-
-
 class Link:
-    """A connection of an engine in autocommit mode, with explicit transactions. For one thread at a time.
+    """A connection in autocommit mode, with explicit transactions. For one thread at a time.
 
     Troubles of the database come out as StoreError, everything else as the driver's own exceptions.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._url = engine.url
+    def __init__(self, database: Database) -> None:
+        self._called = database.called
         with self.faults():
-            self.connection = engine.connect()
-        self._driver = _driver(self.connection)
+            self._driver = database.connect()
 
     def tables(self) -> set[str]:
         """Names of all tables that there are."""
         with self.faults():
-            return set(inspect(self.connection).get_table_names())
+            return self._driver.tables()
+
+    def as_sqlalchemy(self) -> Connection:
+        """The same connection, for alembic."""
+        return self._driver.as_sqlalchemy()
 
     @property
     def is_lost(self) -> bool:
@@ -68,7 +43,7 @@ class Link:
 
     def close(self) -> None:
         """Gives the connection up; what was not committed is rolled back."""
-        self.connection.close()
+        self._driver.close()
 
     def rows(self, statement: Statement, **values: object) -> list[Row]:
         """All rows of a query, or of a statement's RETURNING."""
@@ -180,23 +155,14 @@ class Link:
 
     @contextmanager
     def faults(self) -> Iterator[None]:
-        """Troubles of the database come out of it as StoreError; for who uses `connection` itself."""
+        """Troubles of the database come out of it as StoreError; for who uses `as_sqlalchemy`."""
         try:
             yield
         except Exception as error:
             self._fail(error)
 
     def _fail(self, error: Exception) -> NoReturn:
-        translated = store_error(error, self._url)
+        translated = store_error(error, self._called)
         if translated is None:
             raise error
         raise translated from error
-
-
-def _driver(connection: Connection) -> Driver:
-    driver: Any = connection.connection.driver_connection
-    if connection.dialect.name == "sqlite":
-        return SqliteDriver(driver, connection.dialect)
-    from pxed.site.sql.postgresql import PostgresDriver  # who has no such server needs no psycopg
-
-    return PostgresDriver(driver)

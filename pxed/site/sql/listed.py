@@ -6,14 +6,14 @@ import functools
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, literal_column, select
-
 from pxed.site.identity import IdentifierKind, IdentifierList, Identifiers, ListedIdentifier
+from pxed.site.sql.core import bindparam, literal_column, select
 from pxed.site.sql.identify import both_orders
 from pxed.site.sql.instants import from_micros
-from pxed.site.sql.link import Link, Row, Statement
+from pxed.site.sql.link import Link, Row
 from pxed.site.sql.places import placed, places
-from pxed.site.tables import listed_identifier
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import listed_identifier
 
 _ROWS = select(
     listed_identifier.c.list,

@@ -5,15 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, insert
-
 from pxed.site.identity import IdentifierKind, IdentifierList, ListedIdentifier
 from pxed.site.sql.conflicts import Conflicts
+from pxed.site.sql.core import bindparam, delete, insert
 from pxed.site.sql.identify import both_orders, find
 from pxed.site.sql.instants import to_micros
-from pxed.site.sql.link import Statement
 from pxed.site.sql.listed import read_list
-from pxed.site.tables import listed_identifier
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import listed_identifier
 
 _ADD = Statement(insert(listed_identifier), "list", "kind", "value", "comment", "user", "at")
 _REMOVE = Statement(

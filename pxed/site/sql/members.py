@@ -9,17 +9,17 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Integer, Select, bindparam, delete, func, insert, select
-
 from pxed.site.model import Collection, CollectionRule, Computer
 from pxed.site.rules import Rules
 from pxed.site.sql.collections import Collections
 from pxed.site.sql.computers import Computers
+from pxed.site.sql.core import Integer, Select, bindparam, delete, func, insert, select
 from pxed.site.sql.fitting import NAMES, all_with_rules
 from pxed.site.sql.identify import CHUNK, COMPUTER_ROWS, to_computers
-from pxed.site.sql.link import Row, Statement
+from pxed.site.sql.link import Row
 from pxed.site.sql.places import placed, places
-from pxed.site.tables import collection, collection_rule, computer, membership
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import collection, collection_rule, computer, membership
 
 _TOP = (
     select(collection.c.id)

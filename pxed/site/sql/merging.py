@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table, bindparam, delete, exists, select, update
-
 from pxed.errors import NotFound, Refused
 from pxed.site.sql.computers import adopt_records
+from pxed.site.sql.core import Table, bindparam, delete, exists, select, update
 from pxed.site.sql.edits import Edits
-from pxed.site.sql.link import Statement
-from pxed.site.tables import computer, event, hand_out, mac, membership, variable
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import computer, event, hand_out, mac, membership, variable
 
 _FIND = Statement(select(computer.c.name, computer.c.protected).where(computer.c.id == bindparam("key")))
 _PROTECT = Statement(update(computer).where(computer.c.id == bindparam("key")), "protected")

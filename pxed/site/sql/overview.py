@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Integer, ScalarSelect, Table, bindparam, func, literal_column, select
-
 from pxed.site.model import Kind, Overview, RecordState
+from pxed.site.sql.core import ColumnElement, Integer, ScalarSelect, Table, bindparam, func, literal_column, select
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.instants import to_micros
-from pxed.site.sql.link import Statement
 from pxed.site.sql.records import WAIT_FRESH
-from pxed.site.tables import (
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import (
     advertisement,
     boot_image,
     collection,

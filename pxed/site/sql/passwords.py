@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, insert, select, update
-
 from pxed.errors import NotFound
 from pxed.site.model import Password, PasswordScope
 from pxed.site.names import check_name
+from pxed.site.sql.core import bindparam, delete, insert, select, update
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.instants import from_micros, to_micros
-from pxed.site.sql.link import Link, Statement
-from pxed.site.tables import password
+from pxed.site.sql.link import Link
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import password
 
 _ONE = (
     password.c.scope == bindparam("of"),

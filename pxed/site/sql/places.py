@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam
+from pxed.site.sql.core import BindParameter, bindparam
 
 
 def places(name: str, count: int) -> list[BindParameter[Any]]:

@@ -9,13 +9,14 @@ from typing import Any
 from psycopg import Connection, ProgrammingError, RawCursor, RawServerCursor
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
-from sqlalchemy import create_engine, event
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import URL, Dialect, Engine
+from sqlalchemy.engine import Connection as CoreConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
 from pxed.site.sql.patience import PatientConnection
+from pxed.site.sql.statement import DialectName
 
 _CONNECT_SECONDS = 5
 _SETTINGS = {
@@ -34,11 +35,24 @@ _ROWS_AT_ONCE = 2000
 _names = count(1)
 
 
-def postgresql_engine(url: URL, busy_seconds: float, answer_seconds: float) -> Engine:
-    """An engine for a database on a server; what `url` tells libpq goes first. Connections are not pooled.
+class PostgresDatabase:
+    """`pxed.site.sql.driver.Database` on a server."""
 
-    A lock is waited for so long, and any answer.
-    """
+    def __init__(self, url: URL, busy_seconds: float, answer_seconds: float) -> None:
+        """A lock is waited for so long, and any answer. ArgumentError if libpq does not understand `url`."""
+        self._url = url
+        self._engine = _engine(url, busy_seconds, answer_seconds)
+
+    @property
+    def called(self) -> str:
+        return f"the database {self._url.set(drivername='postgresql', query={}).render_as_string()}"
+
+    def connect(self) -> PostgresDriver:
+        return PostgresDriver(self._engine.connect())
+
+
+def _engine(url: URL, busy_seconds: float, answer_seconds: float) -> Engine:
+    """What `url` tells libpq goes first. Connections are not pooled."""
     settings = {name: value for name, value in _SETTINGS.items() if name not in url.query}
     if "connect_timeout" in settings:
         settings["connect_timeout"] = round(min(_CONNECT_SECONDS, answer_seconds))
@@ -70,8 +84,7 @@ def postgresql_engine(url: URL, busy_seconds: float, answer_seconds: float) -> E
 class PostgresDriver:
     """`pxed.site.sql.driver.Driver` on a connection of psycopg."""
 
-    dialect: Dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-    """The server's own marks for values, which psycopg passes on as they are, and the types that their columns have."""
+    dialect: DialectName = "postgresql"
     begin_reading: tuple[str, ...] = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",)
     begin_writing: tuple[str, ...] = (
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
@@ -82,8 +95,10 @@ class PostgresDriver:
     look_over: tuple[str, ...] = ("ANALYZE computer, mac, membership, variable, event",)
     """The server does so by itself some minutes later; until then it takes what grew for small and reads it whole."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: CoreConnection) -> None:
+        self._core = connection
+        driver: Any = connection.connection.driver_connection
+        self._connection: Connection = driver
 
     @property
     def is_in_transaction(self) -> bool:
@@ -92,6 +107,15 @@ class PostgresDriver:
     @property
     def is_lost(self) -> bool:
         return self._connection.closed
+
+    def tables(self) -> set[str]:
+        return set(inspect(self._core).get_table_names())
+
+    def as_sqlalchemy(self) -> CoreConnection:
+        return self._core
+
+    def close(self) -> None:
+        self._core.close()
 
     def execute(self, text: str, values: tuple[Any, ...] = ()) -> RawCursor[tuple[Any, ...]]:
         return RawCursor(self._connection).execute(text.encode(), values)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import bindparam, delete, insert, literal_column, select, update
-
 from pxed.errors import Refused
 from pxed.site.model import Computer, RuleKind
 from pxed.site.names import MAX_VARIABLES, check_name, check_variable
+from pxed.site.sql.core import bindparam, delete, insert, literal_column, select, update
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import CHUNK
-from pxed.site.sql.link import Statement
 from pxed.site.sql.places import placed, places
-from pxed.site.tables import collection_rule, computer, variable
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import collection_rule, computer, variable
 
 VARIABLES_OF_ONE = Statement(
     select(variable.c.name, variable.c.value)

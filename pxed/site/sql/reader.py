@@ -9,7 +9,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import chain, repeat
 
-from sqlalchemy import (
+from pxed.site.identity import IdentifierList
+from pxed.site.model import EPOCH, Advertisement, Computer, Evidence, Known, PasswordScope, Plan, PxeRecord
+from pxed.site.restraints import Tally
+from pxed.site.sizes import Sizes
+from pxed.site.sql.advertisements import read_advertisements
+from pxed.site.sql.collections import read_collections
+from pxed.site.sql.computers import COMPUTER_NAME
+from pxed.site.sql.core import (
     ColumnElement,
     Function,
     Text,
@@ -20,29 +27,22 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.engine import Engine
-
-from pxed.site.identity import IdentifierList
-from pxed.site.model import EPOCH, Advertisement, Computer, Evidence, Known, PasswordScope, Plan, PxeRecord
-from pxed.site.restraints import Tally
-from pxed.site.sizes import Sizes
-from pxed.site.sql.advertisements import read_advertisements
-from pxed.site.sql.collections import read_collections
-from pxed.site.sql.computers import COMPUTER_NAME
 from pxed.site.sql.deployment import read_boot_images, read_sequences
+from pxed.site.sql.driver import Database
 from pxed.site.sql.edits import read_change
 from pxed.site.sql.guard import read_hand_outs, read_restraints
 from pxed.site.sql.identify import COMPUTER_COLUMNS, both_orders
-from pxed.site.sql.link import Link, Row, Statement
+from pxed.site.sql.link import Link, Row
 from pxed.site.sql.listed import read_lists
 from pxed.site.sql.members import Members
 from pxed.site.sql.passwords import read_hashes, read_people
 from pxed.site.sql.places import places
 from pxed.site.sql.properties import SOURCE_OF_ONE, VARIABLES_OF_ONE
 from pxed.site.sql.records import RECORD_BY_ID, RECORD_COLUMNS, to_record
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import computer, membership, pxe_record, site
+from pxed.site.sql.tables import mac as mac_table
 from pxed.site.store import Client
-from pxed.site.tables import computer, membership, pxe_record, site
-from pxed.site.tables import mac as mac_table
 
 _NOTHING = Evidence(None, ())
 _RECORD_AT = 9
@@ -57,7 +57,7 @@ def _joined(column: ColumnElement[str]) -> Function[str]:
 
 _MACS = select(_joined(mac_table.c.address)).where(mac_table.c.computer_id == computer.c.id)
 _COLLECTIONS = select(_joined(cast(membership.c.collection_id, Text))).where(membership.c.computer_id == computer.c.id)
-_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Clients in one statement; places that are left over cost as much as clients."""
 
 
@@ -101,8 +101,8 @@ class SqlReader:
     After a StoreError it is done for, and another one has to be opened.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._link = Link(engine)
+    def __init__(self, database: Database) -> None:
+        self._link = Link(database)
         self._plan: Plan | None = None
         self._data_version: int | None = None
         self._sizes = Sizes()
@@ -143,8 +143,8 @@ class SqlReader:
         """The change numbers that were met, and what is known."""
         changes: set[int] = set()
         found: list[Evidence] = []
-        for start in range(0, len(clients), _SIZES[-1]):
-            change, evidence = self._look_up(plan, clients[start : start + _SIZES[-1]])
+        for start in range(0, len(clients), SIZES[-1]):
+            change, evidence = self._look_up(plan, clients[start : start + SIZES[-1]])
             changes.add(change)
             found += evidence
         return changes, found
@@ -155,7 +155,7 @@ class SqlReader:
         orders = [dict.fromkeys([order for guid in guids for order in both_orders(guid)]) for guids in own]
         unknown = [plan.subject_of_unknown(mac, guids[0] if guids else None) for mac, guids in clients]
         texts = [order for each in orders for order in each]
-        size = _SIZES[bisect_left(_SIZES, max(len(macs), len(texts) / 2))]
+        size = SIZES[bisect_left(SIZES, max(len(macs), len(texts) / 2))]
         keys = [*_filled(macs, size), *_filled(texts, 2 * size), *_filled(unknown, size)]
         rows = self._link.rows_in_order(_known_to(size), keys)
         return rows[0][0], _evidence(rows, macs, orders, unknown)

@@ -9,19 +9,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
-
 from pxed.errors import NotFound, Refused
 from pxed.site.event import EventKind
 from pxed.site.identifiers import parse_mac
 from pxed.site.model import PxeRecord, RecordState, Sighting
+from pxed.site.sql.core import bindparam, delete, func, insert, select, update
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import CHUNK, find
 from pxed.site.sql.instants import from_micros, to_micros
-from pxed.site.sql.link import Row, Statement
+from pxed.site.sql.link import Row
 from pxed.site.sql.listed import shared_among
 from pxed.site.sql.places import placed, places
-from pxed.site.tables import advertisement, pxe_record, sighting
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import advertisement, pxe_record, sighting
 
 SIGHTINGS_KEPT = 10_000
 """Anybody on the segment can make up MAC addresses."""

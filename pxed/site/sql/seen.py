@@ -6,17 +6,16 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
-
 from pxed.site.identifiers import swap_guid
 from pxed.site.identity import Together
 from pxed.site.model import Computer
+from pxed.site.sql.core import bindparam, delete, func, insert, or_, select, update
 from pxed.site.sql.edits import Edits
 from pxed.site.sql.identify import find
 from pxed.site.sql.instants import from_micros, to_micros
-from pxed.site.sql.link import Statement
 from pxed.site.sql.listed import shared_among
-from pxed.site.tables import seen_identity
+from pxed.site.sql.statement import Statement
+from pxed.site.sql.tables import seen_identity
 
 SEEN_KEPT = 20_000
 """Anybody on the segment can make up identifiers."""

@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-from sqlalchemy import create_engine
-from sqlalchemy.engine import URL, Dialect, Engine
-from sqlalchemy.pool import NullPool
 
 from pxed.errors import StoreDenied, StoreError, StoreMissing
 from pxed.files import give_to_owner_of
+from pxed.site.sql.statement import DialectName
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
 WHO_MAKES_IT = "`pxed serve`, or any verb that adds something, makes it"
+_URL = re.compile(r"sqlite(\+pysqlite)?://(/(?P<file>[^?]*))?(\?.*)?")
+"""As SQLAlchemy reads it; a file's name that begins with a slash is an absolute one."""
 _CACHE_KIB = 32 * 1024
 """Pages that a connection keeps: the upper floors of the indexes of a million computers, and what was asked of late."""
 
 
-def sqlite_engine(url: URL, state_dir: Path, *, create: bool, busy_seconds: float) -> Engine:
-    """An engine for the file that `url` names; it is made, empty, if `create` says so. Connections are not pooled."""
-    path = path_of(url, state_dir)
-    _require_file(path, create)
+class SqliteDatabase:
+    """`pxed.site.sql.driver.Database` in a file."""
 
-    def connect() -> sqlite3.Connection:
+    def __init__(self, path: Path, busy_seconds: float) -> None:
+        """Another writer is waited for so long."""
+        self.path = path
+        self._busy_seconds = busy_seconds
+
+    @property
+    def called(self) -> str:
+        return f"the database {self.path}"
+
+    def require_file(self, *, create: bool) -> None:
+        """StoreError unless the file is there; it is made, empty, if `create` says so."""
+        _require_file(self.path, create)
+
+    def connect(self) -> SqliteDriver:
         # mode=rw: a file that has vanished is an error, not a new empty database
         connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=rw",
+            f"file:{quote(str(self.path))}?mode=rw",
             uri=True,
-            timeout=busy_seconds,
+            timeout=self._busy_seconds,
             isolation_level=None,
             check_same_thread=False,
         )
@@ -45,16 +59,18 @@ def sqlite_engine(url: URL, state_dir: Path, *, create: bool, busy_seconds: floa
         except sqlite3.Error:
             connection.close()
             raise
-        return connection
-
-    return create_engine(url.set(database=str(path)), creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        return SqliteDriver(connection)
 
 
-def path_of(url: URL, state_dir: Path) -> Path:
-    """The file that `url` names; StoreError if it names none."""
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+def path_in(url: str, state_dir: Path) -> Path | None:
+    """The file that `url` names; None if it is no URL of SQLite, StoreError if it names no file."""
+    parts = _URL.fullmatch(url)
+    if parts is None:
+        return None
+    file = parts["file"]
+    if not file or file == ":memory:" or file.startswith("file:"):
         raise StoreError("the database URL names no file, as sqlite:///pxed.db does")
-    return state_dir / url.database
+    return state_dir / file
 
 
 def _require_file(path: Path, create: bool) -> None:
@@ -104,21 +120,39 @@ class SqliteDriver:
     look_over: tuple[str, ...] = ()
     """It plans by which indexes there are."""
 
-    def __init__(self, connection: sqlite3.Connection, dialect: Dialect) -> None:
-        self.dialect = dialect
+    dialect: DialectName = "sqlite"
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self.execute = connection.execute
         self.execute_many = connection.executemany
-        self._connection = connection
+        self.close = connection.close
+        self.connection = connection
 
     @property
     def is_in_transaction(self) -> bool:
         # it may have rolled everything back by itself (disk full, I/O error)
-        return self._connection.in_transaction
+        return self.connection.in_transaction
+
+    def tables(self) -> set[str]:
+        return {name for (name,) in self.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+    def as_sqlalchemy(self) -> Connection:
+        from sqlalchemy import create_engine
+        from sqlalchemy.pool import StaticPool
+
+        engine = create_engine(
+            "sqlite://",
+            creator=lambda: self.connection,
+            poolclass=StaticPool,
+            pool_reset_on_return=None,  # it is not the pool's
+            isolation_level="AUTOCOMMIT",
+        )
+        return engine.connect()
 
     def each(self, text: str, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
         # chain has no `close`: a cursor cannot be closed once its connection is, when somebody stops reading early
-        return chain(self._connection.execute(text, values))
+        return chain(self.connection.execute(text, values))
 
     def data_version(self) -> int | None:
-        version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        version: int = self.connection.execute("PRAGMA data_version").fetchone()[0]
         return version

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from sqlalchemy.engine import Engine
-
 from pxed.site.sql.deployment import Deployment
+from pxed.site.sql.driver import Database
 from pxed.site.sql.guard import Guards
 from pxed.site.sql.history import History
 from pxed.site.sql.link import Link
@@ -26,12 +25,12 @@ class SqlTx(Members, Properties, Merging, Lists, Deployment, Guards, Records, Pa
 
 
 @contextmanager
-def transaction(engine: Engine, user: str, now: datetime | None = None) -> Iterator[SqlTx]:
+def transaction(database: Database, user: str, now: datetime | None = None) -> Iterator[SqlTx]:
     """A transaction that commits at the end of the block, durably, and leaves nothing if the block raises.
 
     `user` goes into the history. StoreError if the database cannot be used; nothing was done then.
     """
-    link = Link(engine)
+    link = Link(database)
     try:
         with link.transaction():
             yield SqlTx(link, user, now or datetime.now(UTC))
