@@ -15,7 +15,7 @@ from pxed.web.part import Part
 from pxed.web.ready import GONE, ROOM, Queue
 from pxed.web.turns import TURN_SECONDS
 
-_LEAST_PIECE, _LARGEST_PIECE = 1 << 20, 8 << 20
+LEAST_PIECE, _LARGEST_PIECE = 1 << 20, 8 << 20
 """octets that are given to the kernel at once"""
 _TELLING = 256 << 10
 """octets; fewer say more about a connection that was nearly full than about the kernel's pace"""
@@ -27,15 +27,15 @@ class Pace:
     """How fast the kernel takes files, of which most are in its page cache."""
 
     def __init__(self) -> None:
-        self.piece = _LEAST_PIECE
+        self.piece = LEAST_PIECE
         """octets that it takes in about one turn"""
-        self._pace = _LEAST_PIECE / TURN_SECONDS
+        self._pace = LEAST_PIECE / TURN_SECONDS
 
     def learn(self, octets: int, seconds: float) -> None:
         """It took so many in so long."""
         if octets >= _TELLING and seconds:
             self._pace += _WEIGHT * (octets / seconds - self._pace)
-            self.piece = min(max(int(self._pace * TURN_SECONDS), _LEAST_PIECE), _LARGEST_PIECE)
+            self.piece = min(max(int(self._pace * TURN_SECONDS), LEAST_PIECE), _LARGEST_PIECE)
 
 
 @dataclass(slots=True, eq=False)

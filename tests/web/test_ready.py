@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
+from pxed.web.plain import PlainGet, PlainGets
 from tests.web.reading import CONTENT, Reader, request
 from tests.web.serving import Noted, Point, until
 
 
 class Turns:
-    """Makes a piece of a file ten octets, of which there is time for two in a turn of the event loop, and notes in
-    which turn each is sent. The first ones take no time."""
+    """Gives the kernel room for ten octets at a time, for which there is time twice in a turn of the event loop, and
+    notes in which turn they are sent. The first ones of a file take no time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.turn = 0.0, 0
@@ -21,11 +22,16 @@ class Turns:
         """turn and connection"""
         self.sent: list[tuple[int, int]] = []
         """those after the first"""
+        self._full: set[int] = set()
         self._sendfile = os.sendfile
         monkeypatch.setattr("time.monotonic", lambda: self.now)
         monkeypatch.setattr(os, "sendfile", self._send)
 
     def _send(self, connection: int, file: int, offset: int, count: int) -> int:
+        if connection in self._full:
+            self._full.remove(connection)
+            raise BlockingIOError
+        self._full.add(connection)
         if offset:
             self.now += 0.0007
         (self.sent if offset else self.begun).append((self.turn, connection))
@@ -65,3 +71,25 @@ async def test_a_request_is_not_behind_downloads(point: Point, monkeypatch: pyte
     await turns.until(lambda: len(turns.begun) == 41)
     assert turns.begun[-1][0] <= asked_in + 2
     assert (await readers[-1].answer())[2] == CONTENT[:10]
+
+
+async def test_requests_for_much_are_read_together_before_any_of_it_is_sent(
+    point: Point, noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = [Reader(await point.connect()) for _ in range(5)]
+    await until(lambda: point.connections.status()["connections"] == 5)
+    turns = Turns(monkeypatch)
+    monkeypatch.setattr("pxed.web.direct.LEAST_PIECE", 29)
+    read = PlainGets.read
+    sent_before: list[int] = []
+
+    def told(gets: PlainGets, data: bytes) -> PlainGet | None:
+        sent_before.append(len(turns.begun))
+        return read(gets, data)
+
+    monkeypatch.setattr(PlainGets, "read", told)
+    for reader in readers:
+        reader.client.send(request("kernel.efi", "Range: bytes=0-29"))
+    await turns.until(lambda: noted.all.qsize() == 5)
+    assert sent_before == [0] * 5
+    assert [(await reader.answer())[2] for reader in readers] == [CONTENT[:30]] * 5
