@@ -26,7 +26,7 @@ from pxed.site.sql.driver import Database
 from pxed.site.sql.flows import flow_site
 from pxed.site.sql.link import Link
 from pxed.site.sql.reader import SqlReader
-from pxed.site.sql.statement import import_maker
+from pxed.site.sql.statement import import_sqlalchemy
 from pxed.site.sql.transaction import SqlTx
 from pxed.site.store import Tx
 from pxed.site.writer import Writer
@@ -90,7 +90,7 @@ class Point:
 
     def open_site(self) -> None:
         """Opens the database, makes it on the first start; if it cannot be had, says so and goes on without."""
-        import_maker()
+        import_sqlalchemy()
         try:
             self.reader.plan()
         except StoreError as error:

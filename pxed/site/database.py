@@ -8,7 +8,7 @@ from pathlib import Path
 from pxed.errors import StoreError, StoreMissing
 from pxed.site.sql.driver import Database
 from pxed.site.sql.link import Link
-from pxed.site.sql.sqlite import WHO_MAKES_IT, SqliteDatabase, path_in
+from pxed.site.sql.sqlite import WHO_MAKES_IT, SqliteDatabase, path_in, require_file
 
 REVISIONS = ("0001", "0002")
 """All revisions of the schema, oldest first; the last is what this program works with."""
@@ -59,9 +59,8 @@ def _database(url: str, state_dir: Path, create: bool, busy_seconds: float, answ
     file = path_in(url, state_dir)
     if file is None:
         return _on_server(url, busy_seconds, answer_seconds)
-    database = SqliteDatabase(file, busy_seconds)
-    database.require_file(create=create)
-    return database
+    require_file(file, create=create)
+    return SqliteDatabase(file, busy_seconds)
 
 
 def _on_server(url: str, busy_seconds: float, answer_seconds: float) -> Database:

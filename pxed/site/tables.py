@@ -127,7 +127,7 @@ Index(
     sqlite_where=boot_image.c.retired_at.is_(None),
 )
 """On PostgreSQL under the same condition, which the revision makes: to say so here would load that dialect, 40 ms, in
-every start of the program."""
+every start of the service."""
 
 image_variant = Table(
     "image_variant",

@@ -38,10 +38,6 @@ class SqliteDatabase:
     def called(self) -> str:
         return f"the database {self.path}"
 
-    def require_file(self, *, create: bool) -> None:
-        """StoreError unless the file is there; it is made, empty, if `create` says so."""
-        _require_file(self.path, create)
-
     def connect(self) -> SqliteDriver:
         # mode=rw: a file that has vanished is an error, not a new empty database
         connection = sqlite3.connect(
@@ -73,8 +69,9 @@ def path_in(url: str, state_dir: Path) -> Path | None:
     return state_dir / file
 
 
-def _require_file(path: Path, create: bool) -> None:
-    """Sees to it that there is a file, so that SQLite makes none with permissions of its own choice."""
+def require_file(path: Path, *, create: bool) -> None:
+    """StoreError unless the file is there; it is made, empty, if `create` says so: SQLite would make one with
+    permissions of its own choice."""
     try:
         if _is_there(path):
             return

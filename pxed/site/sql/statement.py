@@ -79,8 +79,8 @@ def kept_texts(dialect: DialectName) -> dict[str, Compiled]:
     return {key: Compiled(text, tuple(names), constants) for key, text, names, constants in kept}
 
 
-def import_maker() -> None:
-    """Imports what makes texts, which takes a fifth of a second: before anybody is there who would wait for it."""
+def import_sqlalchemy() -> None:
+    """Takes a fifth of a second, before anybody is there who would wait for a text that is not kept."""
     importlib.import_module("pxed.site.tables")
     _dialect("sqlite")
 
