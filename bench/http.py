@@ -42,7 +42,7 @@ class _Server:
 
 @dataclass(frozen=True)
 class _Trial:
-    """One load for each server in turn: a round takes seconds, all of them about five minutes."""
+    """One load for each server in turn: a round takes seconds, all of them about four minutes."""
 
     what: str
     load: Load
@@ -66,7 +66,7 @@ _TRIALS = (
     _Trial(
         "20 MB each",
         Load("small.img", "small.img", 500, 1000, size=20 * _MB),
-        rounds=11,
+        rounds=31,
         quick_clients=250,
         bar=0.9,
     ),
@@ -80,7 +80,7 @@ _TRIALS = (
     _Trial(
         "the second half of 20 MB by Range",
         Load("small.img", "small.img", 500, 1500, first=10 * _MB, size=10 * _MB, status=206),
-        rounds=15,
+        rounds=31,
         quick_clients=250,
         bar=0.9,
     ),

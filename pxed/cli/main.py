@@ -105,8 +105,8 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> NoReturn:
     """The entry point of the `pxed` command.
 
-    Imports make a hundred thousand objects and no garbage: looked through as often as Python does by itself, and taken
-    apart one by one at the end, they take a quarter of the time of a short command.
+    Imports make objects by the ten thousand and no garbage: looked through as often as Python does by itself, and taken
+    apart one by one at the end, they take a good part of the time of a short command.
     """
     gc.set_threshold(_ALLOCATIONS)
     status = run(sys.argv[1:])

@@ -131,7 +131,7 @@ class SqliteDriver:
         return self.connection.in_transaction
 
     def tables(self) -> set[str]:
-        return {name for (name,) in self.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        return {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
     def as_sqlalchemy(self) -> Connection:
         from sqlalchemy import create_engine
