@@ -9,8 +9,8 @@ from contextlib import closing
 import pytest
 
 from pxed.site.sql import Database, Link
-from pxed.site.sql.statement import DialectName, kept_texts
-from pxed.site.sql.texts import FILE, every_statement, lines_of
+from pxed.site.sql.statement import SQLITE_TEXTS, DialectName, kept_texts
+from pxed.site.sql.texts import every_statement, lines_of
 
 STATEMENTS = every_statement()
 
@@ -37,7 +37,7 @@ def test_the_database_understands_every_statement(database: Database) -> None:
 
 def test_the_texts_that_are_kept_are_those_that_sqlalchemy_makes() -> None:
     """If they are not: `python -m pxed.site.sql.texts`."""
-    assert [json.loads(line) for line in lines_of(STATEMENTS.values())] == json.loads(FILE.read_bytes())
+    assert [json.loads(line) for line in lines_of(STATEMENTS.values())] == json.loads(SQLITE_TEXTS.read_bytes())
 
 
 def test_a_value_that_is_left_out_is_a_bug_that_is_told(sqlite: Database) -> None:

@@ -43,11 +43,17 @@ class Turns:
             await asyncio.sleep(0)
 
 
+async def connected(point: Point, clients: int) -> list[Reader]:
+    """So many clients, all of whom were accepted."""
+    readers = [Reader(await point.connect()) for _ in range(clients)]
+    await until(lambda: point.connections.status()["connections"] == clients)
+    return readers
+
+
 async def test_a_turn_ends_when_its_time_is_over_and_who_waited_longest_is_next(
     point: Point, noted: Noted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readers = [Reader(await point.connect()) for _ in range(5)]
-    await until(lambda: point.connections.status()["connections"] == 5)
+    readers = await connected(point, 5)
     turns = Turns(monkeypatch)
     for reader in readers:
         reader.client.send(request("kernel.efi", "Range: bytes=0-29"))
@@ -60,8 +66,7 @@ async def test_a_turn_ends_when_its_time_is_over_and_who_waited_longest_is_next(
 
 
 async def test_a_request_is_not_behind_downloads(point: Point, monkeypatch: pytest.MonkeyPatch) -> None:
-    readers = [Reader(await point.connect()) for _ in range(41)]
-    await until(lambda: point.connections.status()["connections"] == 41)
+    readers = await connected(point, 41)
     turns = Turns(monkeypatch)
     for reader in readers[:-1]:
         reader.client.send(request("kernel.efi", "Range: bytes=0-99"))
@@ -76,8 +81,7 @@ async def test_a_request_is_not_behind_downloads(point: Point, monkeypatch: pyte
 async def test_requests_for_much_are_read_together_before_any_of_it_is_sent(
     point: Point, noted: Noted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readers = [Reader(await point.connect()) for _ in range(5)]
-    await until(lambda: point.connections.status()["connections"] == 5)
+    readers = await connected(point, 5)
     turns = Turns(monkeypatch)
     monkeypatch.setattr("pxed.web.direct.LEAST_PIECE", 29)
     read = PlainGets.read

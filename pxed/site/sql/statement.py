@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import ClauseElement
 
 DialectName = Literal["sqlite", "postgresql"]
+SQLITE_TEXTS = Path(__file__).with_name("sqlite.json")
 _making = threading.Lock()
 """A part of two expressions is made once, so that it is one thing in both."""
 
@@ -75,7 +76,7 @@ def kept_texts(dialect: DialectName) -> dict[str, Compiled]:
     """The texts that were made beforehand, by how their expressions are `written`."""
     if dialect != "sqlite":
         return {}
-    kept = json.loads(Path(__file__).with_name("sqlite.json").read_bytes())
+    kept = json.loads(SQLITE_TEXTS.read_bytes())
     return {key: Compiled(text, tuple(names), constants) for key, text, names, constants in kept}
 
 

@@ -11,12 +11,11 @@ import json
 import pkgutil
 from collections.abc import Iterable, Iterator
 from itertools import product
-from pathlib import Path
 
+import pxed.site.sql
 from pxed.site.sql import computers, edits, history, identify, listed, members, properties, reader, records
-from pxed.site.sql.statement import Statement
+from pxed.site.sql.statement import SQLITE_TEXTS, Statement
 
-FILE = Path(__file__).with_name("sqlite.json")
 _FEW = range(1, 5)
 _OTHERS = {"postgresql", "patience", "flows"}
 """modules: two that need psycopg, and the statements of compiled code, which are for SQLite alone"""
@@ -24,9 +23,8 @@ _OTHERS = {"postgresql", "patience", "flows"}
 
 def every_statement() -> dict[str, Statement]:
     """All that are always the same, by module and name, and of the others those for a few things."""
-    here = importlib.import_module("pxed.site.sql").__path__
     found: dict[str, Statement] = {}
-    for each in pkgutil.iter_modules(here):
+    for each in pkgutil.iter_modules(pxed.site.sql.__path__):
         if each.name not in _OTHERS:
             module = importlib.import_module(f"pxed.site.sql.{each.name}")
             for name, value in vars(module).items():
@@ -68,4 +66,4 @@ def lines_of(statements: Iterable[Statement]) -> list[str]:
 
 
 if __name__ == "__main__":
-    FILE.write_text("[\n" + ",\n".join(lines_of(every_statement().values())) + "\n]\n")
+    SQLITE_TEXTS.write_text("[\n" + ",\n".join(lines_of(every_statement().values())) + "\n]\n")
